@@ -1,0 +1,141 @@
+"""The study: every setting that is no component's own. Components are named by kind and looked up in the registry."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from textune.config.base import DEFAULT, Component, Config
+from textune.records import Objective
+
+__all__ = [
+    "METRICS",
+    "DimensionConfig",
+    "EarlyStoppingConfig",
+    "ModelConfig",
+    "SearchConfig",
+    "StudyConfig",
+    "TrainingConfig",
+    "TrialConfig",
+]
+
+MetricName = Literal[
+    "loss",
+    "accuracy",
+    "balanced_accuracy",
+    "f1_macro",
+    "f1_micro",
+    "f1_weighted",
+    "precision_macro",
+    "recall_macro",
+    "log_loss",
+]
+METRICS: tuple[str, ...] = MetricName.__args__  # type: ignore[attr-defined]
+ObjectiveName = Literal[
+    "valid.loss",
+    "valid.accuracy",
+    "valid.balanced_accuracy",
+    "valid.f1_macro",
+    "valid.f1_micro",
+    "valid.f1_weighted",
+    "valid.precision_macro",
+    "valid.recall_macro",
+    "valid.log_loss",
+]
+Names = Annotated[tuple[MetricName, ...], Field(strict=False)]
+Trackers = Annotated[tuple[Annotated[Config, Component("tracker")], ...], Field(strict=False)]
+
+
+class ModelConfig(Config):
+    """What is trained: token ids → embedding → encoder → pooling → head."""
+
+    embedding: Annotated[Config, Component("embedding")] = DEFAULT
+    encoder: Annotated[Config, Component("encoder")] = DEFAULT
+    pooling: Annotated[Config, Component("pooling")] = DEFAULT
+    head: Annotated[Config, Component("head")] = DEFAULT
+
+
+class EarlyStoppingConfig(Config):
+    """When a trial stops by itself. The weights of the best epoch are restored whether it stops or not."""
+
+    patience: int | None = Field(None, ge=1, description="epochs without improvement before a trial stops; null: never")
+    metric: ObjectiveName | None = Field(None, description="the valid metric to watch; null: the study's objective")
+    min_delta: float = Field(0.0, ge=0, description="the least change that counts as an improvement")
+
+
+class TrainingConfig(Config):
+    """How a model is trained."""
+
+    epochs: int = Field(10, ge=1, description="passes over the train rows at most")
+    batch_size: int = Field(32, ge=1, description="rows per step")
+    optimizer: Annotated[Config, Component("optimizer")] = DEFAULT
+    schedule: Annotated[Config, Component("schedule")] = DEFAULT
+    max_grad_norm: float | None = Field(None, gt=0, description="gradients are scaled down to this norm; null: no clipping")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread evenly over the classes")
+    class_weights: Literal["none", "balanced"] = Field("none", description="'balanced': classes count equally in the loss")
+    early_stopping: EarlyStoppingConfig = Field(default={}, description="when a trial stops by itself", validate_default=True)
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="'auto': bf16 where the processor computes in it")
+    length_buckets: bool = Field(True, description="batches of texts of similar length (faster), or of any length")
+    metrics: Names = Field(("loss", "accuracy", "f1_macro"), description="what is computed on the valid rows each epoch")
+
+
+class DimensionConfig(Config):
+    """What one setting may be: a range, or a list of values."""
+
+    low: float | int | None = Field(None, description="least value")
+    high: float | int | None = Field(None, description="greatest value")
+    log: bool = Field(False, description="draw evenly in the logarithm")
+    steps: int | None = Field(None, ge=2, description="how many values, ends included, a grid takes")
+    values: Annotated[tuple[Any, ...], Field(strict=False)] | None = Field(None, description="the choices")
+    when: dict[str, Any] = Field(default={}, description="{path: value or [values]}: varies only where these hold")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_list_is_a_choice(cls, value: Any) -> Any:
+        return {"values": value} if isinstance(value, list | tuple) else value
+
+
+class SearchConfig(Config):
+    """What may vary, how it is searched, and when the search ends."""
+
+    maximize: ObjectiveName | None = Field(None, description="the metric to maximize (valid.accuracy if none is named)")
+    minimize: ObjectiveName | None = Field(None, description="the metric to minimize")
+    space: dict[str, DimensionConfig] = Field(default={}, description="dotted path of a setting → what it may be")
+    sampler: Annotated[Config, Component("sampler")] = DEFAULT
+    pruner: Annotated[Config, Component("pruner")] = DEFAULT
+    trials: int | None = Field(None, ge=1, description="rows of the study, the base point included; null: 20, or the whole grid")
+    timeout_seconds: float | None = Field(None, gt=0, description="no trial starts after this; null: no limit")
+    include_base: bool = Field(True, description="trial 0 is the study as written, nothing varied")
+
+    @property
+    def objective(self) -> Objective:
+        if self.minimize is not None:
+            return Objective(metric=self.minimize, direction="minimize")
+        metric = self.maximize or "valid.accuracy"
+        return Objective(metric=metric, direction="maximize")
+
+
+class TrialConfig(Config):
+    """What one trial needs to know: the study without its search. A resolved trial config is a point."""
+
+    name: str = Field("study", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="names the run folder")
+    seed: int = Field(42, ge=0, description="the one seed all randomness comes from")
+    plugins: Annotated[tuple[str, ...], Field(strict=False)] = Field((), description="Python files that add components")
+    data: Annotated[Config, Component("data")] = DEFAULT
+    split: Annotated[Config, Component("split")] = DEFAULT
+    tokenizer: Annotated[Config, Component("tokenizer")] = DEFAULT
+    model: ModelConfig = Field(default={}, description="what is trained", validate_default=True)
+    training: TrainingConfig = Field(default={}, description="how it is trained", validate_default=True)
+
+
+class StudyConfig(TrialConfig):
+    """One study: what to learn from, what to build, what may vary and where to run."""
+
+    search: SearchConfig = Field(default={}, description="what may vary and how it is searched", validate_default=True)
+    execution: Annotated[Config, Component("executor")] = DEFAULT
+    tracking: Trackers = Field(("table",), description="where numbers go, beside the event log", validate_default=True)
+
+    @property
+    def objective(self) -> Objective:
+        return self.search.objective

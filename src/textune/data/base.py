@@ -1,0 +1,114 @@
+"""What data is: rows as read, examples as token ids, and who trains, chooses and tests."""
+
+# N rows, L token ids of all rows together
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textune.config.base import Config
+
+__all__ = ["TEST", "TRAIN", "UNASSIGNED", "VALID", "DataConfig", "Examples", "Fold", "Rows", "SplitConfig", "Splits"]
+
+UNASSIGNED, TRAIN, VALID, TEST = -1, 0, 1, 2
+"""What `Rows.split` says of a row as the data came; a split decides what it becomes."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A labelled data set in memory, in the order of its source. Row ids are positions 0 … N-1.
+
+    Attributes:
+        texts: N texts.
+        labels_N: class index of each row, int64.
+        classes: class names, in the order of the indices.
+        split_N: UNASSIGNED, TRAIN, VALID or TEST as the source gives it, int8.
+        groups_N: rows with the same number must stay in the same part; int64, None if every row stands alone.
+        dates_N: datetime64[D], None if the data is not dated.
+        scored_N: False for rows that may train but are never scored (the phrases of a sentence); None if all may be.
+        fingerprint: SHA-256 of the content and of the settings that change it, hex.
+        skipped: reason → how many source rows were left out.
+        sources: the files or URLs read, credentials redacted.
+    """
+
+    texts: Sequence[str]
+    labels_N: NDArray[np.int64]
+    classes: tuple[str, ...]
+    split_N: NDArray[np.int8]
+    fingerprint: str
+    groups_N: NDArray[np.int64] | None = None
+    dates_N: NDArray[np.datetime64] | None = None
+    scored_N: NDArray[np.bool_] | None = None
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Token ids of N texts, uncut, one after the other; usually memory-mapped, never changed.
+
+    Text i is `ids_L[offsets_N1[i]:offsets_N1[i + 1]]`.
+    """
+
+    ids_L: NDArray[np.int32]
+    offsets_N1: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets_N1) - 1
+
+    @property
+    def lengths_N(self) -> NDArray[np.int64]:
+        return np.diff(self.offsets_N1)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Row ids of one train and valid part, each sorted; they share no row and no group."""
+
+    train: NDArray[np.int64]
+    valid: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """One or more folds, and the locked test rows (possibly none), which are part of no fold."""
+
+    folds: tuple[Fold, ...]
+    test: NDArray[np.int64]
+
+
+class DataConfig(Config):
+    """Base of the data kinds: `load` reads the whole data set."""
+
+    @abstractmethod
+    def load(self, folders: Sequence[Path], seed: int) -> Rows:
+        """Reads the rows.
+
+        Args:
+            folders: where relative paths are tried, in order (the study's folder, then `$TEXTUNE_DATA`).
+            seed: of the study; sampling (`max_rows`) and generated data derive their streams from it.
+
+        Raises:
+            DataError: with file, row or column, and what to do.
+        """
+
+
+class SplitConfig(Config):
+    """Base of the split kinds: `assign` decides who trains, chooses and tests."""
+
+    @abstractmethod
+    def assign(self, rows: Rows, seed: int) -> Splits:
+        """Returns the folds. Only rows with `scored_N` stand in valid and test parts; groups stay whole.
+
+        Raises:
+            DataError: a part would be empty.
+        """

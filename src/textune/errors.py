@@ -1,0 +1,92 @@
+"""What can go wrong, as a tree.
+
+    TextuneError                 one clear sentence: where, what was given, what is allowed, what to do
+    ├── StudyError               the study file is wrong; carries every problem found, each with its line
+    ├── DataError                the data is wrong or missing; names the file and the row or column
+    ├── RunFolderError           the run folder cannot be used (exists, locked, damaged)
+    ├── MissingDependencyError   an extra is not installed; names the pip command that helps
+    ├── TrialError               ends one trial, never the study
+    │   └── DivergedError        the loss or the gradients were not finite
+    └── FatalError               ends the study; what was measured so far is kept
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+__all__ = [
+    "DataError",
+    "DivergedError",
+    "FatalError",
+    "MissingDependencyError",
+    "Problem",
+    "RunFolderError",
+    "StudyError",
+    "TextuneError",
+    "TrialError",
+    "suggestion",
+]
+
+
+class TextuneError(Exception):
+    """Base of every error a user is meant to read; its text is a sentence."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a study.
+
+    `where` is `file:line` (or a file, or `--set`), `path` the dotted setting, `message` what is wrong and allowed.
+    """
+
+    where: str
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.path, self.message) if part)
+
+
+class StudyError(TextuneError):
+    """The study is wrong. `problems` holds all of them, in the order of the file."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class DataError(TextuneError):
+    """The data cannot be used as it is; the sentence names the file and the row or column."""
+
+
+class RunFolderError(TextuneError):
+    """The run folder cannot be used."""
+
+
+class MissingDependencyError(TextuneError):
+    """A package that only some studies need is not installed."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the package '{package}', which is not installed; run: pip install 'textune[{extra}]'"
+        )
+
+
+class TrialError(TextuneError):
+    """Ends one trial as failed; the study goes on."""
+
+
+class DivergedError(TrialError):
+    """The loss or the gradients were not finite; the sentence names epoch, step and value."""
+
+
+class FatalError(TextuneError):
+    """Ends the study; every trial that ended before is kept."""
+
+
+def suggestion(given: str, allowed: Sequence[str]) -> str:
+    """Returns `; did you mean 'x'?` for the closest allowed word, or an empty string."""
+    matches = get_close_matches(given, allowed, n=1, cutoff=0.6)
+    return f"; did you mean '{matches[0]}'?" if matches else ""

@@ -1,0 +1,58 @@
+"""The contract of an executor: it runs trials somewhere and turns whatever happens into events."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator
+from typing import Literal
+
+from pydantic import Field
+
+from textune.config.base import Config
+from textune.records import EndReason, Progress, TrialResult, TrialSpec
+
+__all__ = ["Evaluate", "Event", "Executor", "ExecutorConfig"]
+
+Event = Progress | TrialResult
+Evaluate = Callable[[TrialSpec], Generator[Progress, None, TrialResult]]
+"""The objective: yields a Progress at the end of each epoch and returns the TrialResult. It never knows who runs it.
+It is stopped by closing the generator; exceptions, kills and stops are turned into a TrialResult by the executor.
+Executors with processes pickle it: a module-level function, or an instance of a module-level class."""
+
+
+class Executor(ABC):
+    """Runs trials, at most `slots` at once.
+
+    After every Progress the trial waits until `proceed` or `stop` is called for it, so a pruner's decision holds at once.
+    """
+
+    slots: int
+
+    @abstractmethod
+    def submit(self, spec: TrialSpec) -> None:
+        """Starts a trial in a free slot; returns at once."""
+
+    @abstractmethod
+    def wait(self, timeout_seconds: float | None = None) -> list[Event]:
+        """Returns the events since the last call, waiting for the first one; empty when the time is up."""
+
+    @abstractmethod
+    def proceed(self, trial: int) -> None:
+        """Lets a trial go on after its Progress."""
+
+    @abstractmethod
+    def stop(self, trial: int, end: EndReason, reason: str) -> None:
+        """Ends a trial; its TrialResult (with this end, and the best metrics so far) still comes through `wait`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends every trial and worker without results. Idempotent."""
+
+
+class ExecutorConfig(Config):
+    threads_per_trial: int = Field(1, ge=1, description="processor threads each trial may use")
+    keep_models: Literal["best", "all", "none"] = Field("best", description="which trials' weights stay on disk")
+
+    @abstractmethod
+    def build(self, evaluate: Evaluate) -> Executor:
+        """Returns a started executor. `evaluate` is pickled once per worker where workers are processes."""

@@ -1,0 +1,82 @@
+"""The modules of a text classifier, and how they are put together."""
+
+# B batch, T tokens, D width, K classes
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from textune.data.base import Examples
+
+__all__ = ["Embedding", "Encoder", "Head", "Pooling", "TextClassifier"]
+
+
+class Embedding(nn.Module, ABC):
+    """ids_BT (int64) → vectors_BTD. Vectors of padding are zero."""
+
+    output_size: int
+    coverage: float | None = None  # share of the vocabulary found in a word-vector file
+
+    @abstractmethod
+    def forward(self, ids_BT: Tensor) -> Tensor: ...
+
+
+class Encoder(nn.Module, ABC):
+    """(ids_BT, mask_BT) → (hidden_BTD, mask_BT).
+
+    mask_BT is bool, True on tokens; padding stands at the end of each row; every row has at least one token.
+    An encoder may return another T, mask included (a bag of words returns one vector per text, T = 1).
+    """
+
+    output_size: int
+
+    @abstractmethod
+    def forward(self, ids_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]: ...
+
+    def adapt(self, examples: Examples) -> None:
+        """Called once before training with the train texts, cut as in training: the place to count document frequencies."""
+
+
+class Pooling(nn.Module, ABC):
+    """(hidden_BTD, mask_BT) → pooled_BD.
+
+    After each forward in training `penalty` holds a scalar to add to the loss, or None.
+    """
+
+    output_size: int
+    penalty: Tensor | None = None
+
+    @abstractmethod
+    def forward(self, hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor: ...
+
+
+class Head(nn.Module, ABC):
+    """pooled_BD → logits_BK (float32)."""
+
+    @abstractmethod
+    def forward(self, pooled_BD: Tensor) -> Tensor: ...
+
+
+class TextClassifier(nn.Module):
+    """(ids_BT, mask_BT) → logits_BK."""
+
+    def __init__(self, encoder: Encoder, pooling: Pooling, head: Head) -> None:
+        super().__init__()
+        self.encoder, self.pooling, self.head = encoder, pooling, head
+
+    def forward(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        hidden_BTD, mask_BT = self.encoder(ids_BT, mask_BT)
+        logits_BK: Tensor = self.head(self.pooling(hidden_BTD, mask_BT))
+        return logits_BK
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @torch.no_grad()
+    def probabilities(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """Returns probabilities_BK in float32; the module must be in eval mode."""
+        return self(ids_BT, mask_BT).float().softmax(-1)

@@ -1,0 +1,202 @@
+"""The values that cross borders: plain, frozen, JSON round trip, no tensors.
+
+StudyConfig (in `config`) is the fifth. A coordinator and a worker exchange nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "Direction",
+    "EndReason",
+    "Fidelity",
+    "Objective",
+    "Progress",
+    "Record",
+    "StudyRecord",
+    "TrialRecord",
+    "TrialResult",
+    "TrialSpec",
+    "TrialState",
+]
+
+Params = Mapping[str, Any]
+Direction = Literal["maximize", "minimize"]
+
+
+class Record(BaseModel):
+    """Base of every record. NaN and infinities travel as the strings "NaN", "Infinity", "-Infinity"."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class TrialState(StrEnum):
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+
+class EndReason(StrEnum):
+    """Why a trial ended. The value is the word a table shows; `sentence` says what it means."""
+
+    FINISHED = "finished"
+    EARLY_STOPPED = "early-stopped"
+    PRUNED = "pruned"
+    DIVERGED = "diverged"
+    OUT_OF_MEMORY = "out-of-memory"
+    TIMED_OUT = "timed-out"
+    CRASHED = "crashed"
+    WORKER_LOST = "worker-lost"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def sentence(self) -> str:
+        return _SENTENCES[self]
+
+    @property
+    def state(self) -> TrialState:
+        if self in (EndReason.FINISHED, EndReason.EARLY_STOPPED):
+            return TrialState.COMPLETE
+        return TrialState.PRUNED if self is EndReason.PRUNED else TrialState.FAILED
+
+
+_SENTENCES = {
+    EndReason.FINISHED: "all epochs were trained",
+    EndReason.EARLY_STOPPED: "the metric stopped improving",
+    EndReason.PRUNED: "the pruner stopped it: it was behind other trials at the same epoch",
+    EndReason.DIVERGED: "the loss or the gradients were no longer finite; a smaller learning rate or clipping may help",
+    EndReason.OUT_OF_MEMORY: "the memory did not suffice; a smaller batch size may help",
+    EndReason.TIMED_OUT: "the time allowed was used up",
+    EndReason.CRASHED: "an error ended it",
+    EndReason.WORKER_LOST: "its worker process died",
+    EndReason.INTERRUPTED: "the study was interrupted",
+}
+
+
+class Objective(Record):
+    """What the search maximizes or minimizes, e.g. `valid.accuracy`."""
+
+    metric: str = "valid.accuracy"
+    direction: Direction = "maximize"
+
+    def better(self, value: float, than: float) -> bool:
+        """True if `value` beats `than`. NaN beats nothing and is beaten by every number."""
+        if value != value:
+            return False
+        if than != than:
+            return True
+        return value > than if self.direction == "maximize" else value < than
+
+
+class Fidelity(Record):
+    """How much of the full work a measurement used; None means all of it."""
+
+    epochs: int | None = None
+    share: float | None = None
+    folds: int | None = None
+
+
+class TrialSpec(Record):
+    """All that a worker needs to evaluate one set of params, beside a place to read data from.
+
+    `config` is the resolved trial config (sections name, seed, plugins, data, split, tokenizer, model, training) as JSON.
+    `folder` is the attempt folder, the only place where the trial writes.
+    """
+
+    number: int
+    attempt: int = 1
+    stage: int = 0
+    params: dict[str, Any] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict)
+    objective: Objective = Objective()
+    seed: int = 0
+    folds: tuple[int, ...] | None = None
+    repeat_of: int | None = None
+    fidelity: Fidelity = Fidelity()
+    folder: str | None = None
+    checkpoint: str | None = None
+
+
+class Progress(Record):
+    """One measurement inside a trial: the end of an epoch of a fold. `value` is the objective at this epoch."""
+
+    trial: int
+    attempt: int = 1
+    fold: int = 0
+    epoch: int
+    epochs: int
+    value: float
+    metrics: dict[str, float] = Field(default_factory=dict)
+    learning_rate: float | None = None
+    seconds: float = 0.0
+
+
+class TrialResult(Record):
+    """How a trial ended. `metrics` are those of the best epoch (mean over folds), `value` the objective among them.
+
+    `reason` begins with the end-reason word. `details` holds numbers worth keeping: num_parameters, examples_per_second,
+    peak_memory_bytes, precision, unknown_share, vector_coverage …
+    """
+
+    trial: int
+    attempt: int = 1
+    end: EndReason
+    reason: str
+    value: float | None = None
+    metrics: dict[str, float] = Field(default_factory=dict)
+    best_epoch: int | None = None
+    epochs: int = 0
+    seconds: float = 0.0
+    seconds_per_epoch: float | None = None
+    folder: str | None = None
+    details: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def state(self) -> TrialState:
+        return self.end.state
+
+
+class TrialRecord(Record):
+    """A trial as the log tells it: what was asked, each epoch, how it ended (None while it runs)."""
+
+    spec: TrialSpec
+    progress: tuple[Progress, ...] = ()
+    result: TrialResult | None = None
+
+
+class StudyRecord(Record):
+    """A whole study as its log tells it; all that `show` and `report` know.
+
+    `header` is what `study.json` holds: resolved config, versions, data statistics, baselines. `test` is the one reading of the
+    test split (metrics by name, `test.accuracy` …), None while it is unread.
+    """
+
+    name: str
+    state: Literal["running", "done", "interrupted", "failed"] = "running"
+    reason: str = ""
+    objective: Objective = Objective()
+    header: dict[str, Any] = Field(default_factory=dict)
+    trials: tuple[TrialRecord, ...] = ()
+    test: dict[str, Any] | None = None
+    seconds: float = 0.0
+
+    def count(self, state: TrialState) -> int:
+        return sum(1 for trial in self.trials if trial.result is not None and trial.result.state is state)
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The complete trial with the best objective; the earlier one wins a tie; NaN never wins."""
+        best: TrialRecord | None = None
+        best_value = float("nan")
+        for trial in self.trials:
+            result = trial.result
+            if result is None or result.state is not TrialState.COMPLETE or result.value is None:
+                continue
+            if self.objective.better(result.value, best_value):
+                best, best_value = trial, result.value
+        return best
