@@ -12,6 +12,7 @@ Modules that stand directly in one of those packages import no torch; what needs
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -65,9 +66,6 @@ ROLES: Mapping[str, Role] = MappingProxyType(
     }
 )
 
-_discovered = False
-
-
 def register(role: str, kind: str) -> Callable[[C], C]:
     """Registers a config class as `kind` of `role`; the class learns both as `.role` and `.kind`.
 
@@ -80,7 +78,9 @@ def register(role: str, kind: str) -> Callable[[C], C]:
     def add(cls: C) -> C:
         holder = ROLES[role].kinds.get(kind)
         if holder is not None and holder.__qualname__ != cls.__qualname__:
-            raise TextuneError(f"{role} '{kind}' is already {holder.__module__}.{holder.__qualname__}; choose another kind")
+            raise TextuneError(
+                f"{role} '{kind}' is already {holder.__module__}.{holder.__qualname__}; choose another kind"
+            )
         cls.role, cls.kind = role, kind  # type: ignore[attr-defined]
         ROLES[role].kinds[kind] = cls
         return cls
@@ -116,15 +116,14 @@ def load_plugin(path: Path) -> str:
             spec.loader.exec_module(module)
         except Exception as error:
             del sys.modules[name]
-            raise TextuneError(f"plug-in {path} failed while it was imported: {type(error).__name__}: {error}") from error
+            raise TextuneError(
+                f"plug-in {path} failed while it was imported: {type(error).__name__}: {error}"
+            ) from error
     return digest
 
 
+@functools.cache
 def _discover() -> None:
-    global _discovered
-    if _discovered:
-        return
-    _discovered = True
     for package_name in PACKAGES:
         package = importlib.import_module(f"textune.{package_name}")
         for module in pkgutil.iter_modules(package.__path__):

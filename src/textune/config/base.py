@@ -64,7 +64,9 @@ class Component:
             serialization=core_schema.plain_serializer_function_ser_schema(lambda config: config.dump()),
         )
 
-    def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         return {"$ref": f"#/$defs/{self.role}", "description": ROLES[self.role].summary}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from textune.config.base import DEFAULT, Component, Config
 from textune.records import Objective
@@ -43,7 +43,17 @@ ObjectiveName = Literal[
     "valid.recall_macro",
     "valid.log_loss",
 ]
+
+
+def _a_number(value: Any) -> int | float | None:
+    """Keeps integers and floats apart, which a union of both would not."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")):
+        return value
+    raise ValueError(f"must be a finite number, not {value!r}")
+
+
 Names = Annotated[tuple[MetricName, ...], Field(strict=False)]
+Number = Annotated[Any, AfterValidator(_a_number)]
 Trackers = Annotated[tuple[Annotated[Config, Component("tracker")], ...], Field(strict=False)]
 
 
@@ -71,20 +81,30 @@ class TrainingConfig(Config):
     batch_size: int = Field(32, ge=1, description="rows per step")
     optimizer: Annotated[Config, Component("optimizer")] = DEFAULT
     schedule: Annotated[Config, Component("schedule")] = DEFAULT
-    max_grad_norm: float | None = Field(None, gt=0, description="gradients are scaled down to this norm; null: no clipping")
+    max_grad_norm: float | None = Field(
+        None, gt=0, description="gradients are scaled down to this norm; null: no clipping"
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread evenly over the classes")
-    class_weights: Literal["none", "balanced"] = Field("none", description="'balanced': classes count equally in the loss")
-    early_stopping: EarlyStoppingConfig = Field(default={}, description="when a trial stops by itself", validate_default=True)
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="'auto': bf16 where the processor computes in it")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="'balanced': classes count equally in the loss"
+    )
+    early_stopping: EarlyStoppingConfig = Field(
+        default={}, description="when a trial stops by itself", validate_default=True
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="'auto': bf16 where the processor computes in it"
+    )
     length_buckets: bool = Field(True, description="batches of texts of similar length (faster), or of any length")
-    metrics: Names = Field(("loss", "accuracy", "f1_macro"), description="what is computed on the valid rows each epoch")
+    metrics: Names = Field(
+        ("loss", "accuracy", "f1_macro"), description="what is computed on the valid rows each epoch"
+    )
 
 
 class DimensionConfig(Config):
     """What one setting may be: a range, or a list of values."""
 
-    low: float | int | None = Field(None, description="least value")
-    high: float | int | None = Field(None, description="greatest value")
+    low: Number = Field(None, description="least value")
+    high: Number = Field(None, description="greatest value")
     log: bool = Field(False, description="draw evenly in the logarithm")
     steps: int | None = Field(None, ge=2, description="how many values, ends included, a grid takes")
     values: Annotated[tuple[Any, ...], Field(strict=False)] | None = Field(None, description="the choices")
@@ -95,6 +115,21 @@ class DimensionConfig(Config):
     def _a_list_is_a_choice(cls, value: Any) -> Any:
         return {"values": value} if isinstance(value, list | tuple) else value
 
+    @model_validator(mode="after")
+    def _a_range_or_a_choice(self) -> DimensionConfig:
+        if self.values is not None:
+            if self.low is not None or self.high is not None or self.steps is not None or self.log:
+                raise ValueError("is a list of values and a range at once; give either 'values' or 'low' and 'high'")
+            if not self.values:
+                raise ValueError("is an empty list; give at least one value")
+        elif self.low is None or self.high is None:
+            raise ValueError("needs 'low' and 'high' (a range) or a list of values (a choice)")
+        elif self.low >= self.high:
+            raise ValueError(f"has low {self.low} not below high {self.high}")
+        elif self.log and self.low <= 0:
+            raise ValueError(f"has log: true and low {self.low}; a logarithmic range starts above 0")
+        return self
+
 
 class SearchConfig(Config):
     """What may vary, how it is searched, and when the search ends."""
@@ -104,9 +139,17 @@ class SearchConfig(Config):
     space: dict[str, DimensionConfig] = Field(default={}, description="dotted path of a setting → what it may be")
     sampler: Annotated[Config, Component("sampler")] = DEFAULT
     pruner: Annotated[Config, Component("pruner")] = DEFAULT
-    trials: int | None = Field(None, ge=1, description="rows of the study, the base point included; null: 20, or the whole grid")
+    trials: int | None = Field(
+        None, ge=1, description="rows of the study, the base point included; null: 20, or the whole grid"
+    )
     timeout_seconds: float | None = Field(None, gt=0, description="no trial starts after this; null: no limit")
     include_base: bool = Field(True, description="trial 0 is the study as written, nothing varied")
+
+    @model_validator(mode="after")
+    def _one_objective(self) -> SearchConfig:
+        if self.maximize is not None and self.minimize is not None:
+            raise ValueError("names both 'maximize' and 'minimize'; a study has one objective")
+        return self
 
     @property
     def objective(self) -> Objective:

@@ -1,0 +1,184 @@
+"""Study files: YAML or JSON text to plain values, with the line of every setting.
+
+The YAML read here is the JSON-like core of YAML 1.2: `1e-3` is a number, `no` and `2024-01-01` are text, only `true` and
+`false` are booleans; a key given twice is an error, and aliases cannot grow a small file into a large one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from textune.errors import Problem, StudyError
+
+__all__ = ["Document", "parse", "parse_value"]
+
+Path = tuple[str | int, ...]
+MAX_NODES = 20_000
+MAX_DEPTH = 50
+MAX_BYTES = 4_000_000
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed study file: its values, and the line on which each path stands."""
+
+    values: dict[str, Any]
+    source: str = "study"
+    lines: Mapping[Path, int] = field(default_factory=dict)
+
+    def where(self, path: Path) -> str:
+        """Returns `file:line` of the path, or of the nearest one above it."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.lines:
+                return f"{self.source}:{self.lines[path[:end]]}"
+        return self.source
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's parser with YAML 1.2's idea of what a plain word means."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML reads it from the class
+
+
+for _tag, _pattern, _first in (
+    ("null", r"~|null|", ["~", "n", ""]),
+    ("bool", r"true|false", list("tf")),
+    ("int", r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0o[0-7]+", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)  # type: ignore[no-untyped-call]
+
+
+def parse(text: str, source: str = "study", *, as_json: bool = False) -> Document:
+    """Parses a study file.
+
+    Raises:
+        StudyError: the text is no YAML (or JSON), no mapping, names a key twice, or is nested or expanded beyond reason.
+    """
+    if len(text) > MAX_BYTES:
+        raise StudyError([Problem(source, "", f"is larger than {MAX_BYTES:,} bytes; a study file is a few kilobytes")])
+    builder = _Builder(source)
+    if as_json:
+        _check_json(text, source)
+        text = text.replace("\t", " ")
+    values = builder.build(_compose(text, source))
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        builder.problem((), "must be a mapping of settings, such as 'training: {epochs: 3}'")
+    if builder.problems:
+        raise StudyError(builder.problems)
+    return Document(values, source, builder.lines)
+
+
+def parse_value(text: str, source: str = "--set") -> Any:
+    """Parses one value as it would be read in a study file: `1e-3`, `[a, b]`, `{kind: rnn}`."""
+    builder = _Builder(source)
+    value = builder.build(_compose(text, source))
+    if builder.problems:
+        raise StudyError(builder.problems)
+    return value
+
+
+def _compose(text: str, source: str) -> yaml.Node | None:
+    try:
+        node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{source}:{mark.line + 1}" if mark else source
+        raise StudyError([Problem(where, "", f"is not valid YAML: {error.problem or error}")]) from error
+    except (yaml.YAMLError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise StudyError([Problem(source, "", f"is not valid YAML: {reason}")]) from error
+    except RecursionError as error:
+        raise StudyError([Problem(source, "", f"is nested deeper than {MAX_DEPTH} levels")]) from error
+    return node
+
+
+def _check_json(text: str, source: str) -> None:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        raise StudyError([Problem(f"{source}:{error.lineno}", "", f"is not valid JSON: {error.msg}")]) from error
+    except RecursionError as error:
+        raise StudyError([Problem(source, "", f"is nested deeper than {MAX_DEPTH} levels")]) from error
+
+
+class _Builder:
+    """Turns composed nodes into values, noting the line of every path and every problem."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.lines: dict[Path, int] = {}
+        self.problems: list[Problem] = []
+        self._num_nodes = 0
+
+    def problem(self, path: Path, message: str) -> None:
+        line = self.lines.get(path)
+        where = f"{self.source}:{line}" if line else self.source
+        self.problems.append(Problem(where, ".".join(map(str, path)), message))
+
+    def build(self, node: yaml.Node | None, path: Path = ()) -> Any:
+        if node is None:
+            return None
+        self._num_nodes += 1
+        if self._num_nodes > MAX_NODES or len(path) > MAX_DEPTH:
+            limit = f"{MAX_NODES:,} values" if self._num_nodes > MAX_NODES else f"{MAX_DEPTH} levels"
+            raise StudyError(
+                [Problem(self.source, "", f"expands to more than {limit}; aliases may refer to each other")]
+            )
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = self._scalar(key_node, path) if isinstance(key_node, yaml.ScalarNode) else None
+            line = key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                self.problems.append(Problem(f"{self.source}:{line}", ".".join(map(str, path)), "keys must be text"))
+                continue
+            if key in values:
+                first = self.lines[(*path, key)]
+                name = ".".join(map(str, (*path, key)))
+                self.problems.append(Problem(f"{self.source}:{line}", name, f"is given twice; first on line {first}"))
+                continue
+            self.lines[(*path, key)] = line
+            values[key] = self.build(value_node, (*path, key))
+        return values
+
+    def _scalar(self, node: yaml.Node, path: Path) -> Any:
+        tag, text = node.tag.removeprefix("tag:yaml.org,2002:"), str(node.value)
+        if tag == "null":
+            return None
+        if tag == "bool":
+            return text == "true"
+        if tag in ("int", "float"):
+            return self._number(tag, text, path)
+        if tag == "str":
+            return text
+        self.problem(path, f"has the YAML tag '{node.tag}'; only plain text, numbers, lists and mappings are allowed")
+        return None
+
+    def _number(self, tag: str, text: str, path: Path) -> int | float | None:
+        try:
+            if tag == "int":
+                return int(text, 0)
+            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        except ValueError:  # more digits than Python converts
+            self.problem(path, "is a number with too many digits")
+            return None
