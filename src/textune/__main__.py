@@ -1,0 +1,5 @@
+"""`python -m textune`."""
+
+from textune.cli import main
+
+main()

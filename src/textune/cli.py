@@ -1,0 +1,174 @@
+"""The command line: parses, calls `commands`, prints. Results go to stdout, everything else to stderr.
+
+Exit codes: 0 done, 1 nothing finished, 2 study or usage error, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from textune import __version__
+from textune.errors import FatalError, TextuneError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="textune",
+    help="Hyperparameter tuning for text classification: one study file, one command, a winner and its model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, .yaml or .json.", show_default=False)]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its name under runs/.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change one setting, e.g. training.epochs=3. May be repeated."),
+]
+AllowPlugins = Annotated[bool, typer.Option("--allow-plugins", help="Let the study run the Python files it names.")]
+
+
+def main() -> NoReturn:
+    """Runs the command line; every error a user can cause ends in its sentence, without a traceback."""
+    try:
+        app(standalone_mode=True)
+    except TextuneError as error:
+        print(f"{error}", file=sys.stderr)
+        sys.exit(1 if isinstance(error, FatalError) else 2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(0)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"textune {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    out: Annotated[Path | None, typer.Option(help="The run folder; default runs/<name>.", show_default=False)] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Move an existing run folder aside first.")] = False,
+    overrides: Set = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the result.")] = False,
+    allow_plugins: AllowPlugins = False,
+) -> None:
+    """Search, write the report, and leave the best model in RUN/best."""
+    from textune import commands
+
+    finished = commands.run_study(
+        study, out=out, fresh=fresh, overrides=overrides or (), quiet=quiet, allow_plugins=allow_plugins
+    )
+    typer.echo(finished.folder)
+    raise typer.Exit(finished.exit_code)
+
+
+@app.command()
+def check(study: StudyFile, overrides: Set = None, allow_plugins: AllowPlugins = False) -> None:
+    """Check a study file and the paths in it; no data is read."""
+    from textune import commands
+
+    typer.echo(commands.check(study, overrides or (), allow_plugins=allow_plugins))
+
+
+@app.command()
+def describe(study: StudyFile, overrides: Set = None, allow_plugins: AllowPlugins = False) -> None:
+    """Print the statistics of a study's data: balance, duplicates, lengths, vocabulary."""
+    from textune import commands
+
+    commands.print_description(study, overrides or (), allow_plugins=allow_plugins)
+
+
+@app.command()
+def init(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Your data: csv, tsv, jsonl or parquet.")],
+    label: Annotated[str, typer.Option(help="The column that holds the label.")],
+    text: Annotated[str | None, typer.Option(help="The column that holds the text; guessed if not given.")] = None,
+) -> None:
+    """Print a sensible study for your own file."""
+    from textune import commands
+
+    typer.echo(commands.init(file, label, text), nl=False)
+
+
+@app.command()
+def show(run: RunFolder, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show how a study stands: the best trial, the others, the test score."""
+    from textune import commands
+
+    commands.print_run(run, as_json=as_json)
+
+
+@app.command("list")
+def list_runs(folder: Annotated[Path, typer.Argument(metavar="FOLDER")] = Path("runs")) -> None:
+    """List the run folders and their best values."""
+    from textune import commands
+
+    commands.print_runs(folder)
+
+
+@app.command()
+def report(run: RunFolder) -> None:
+    """Write RUN/report.html anew and print its path."""
+    from textune import commands
+
+    typer.echo(commands.write_report(run))
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL|RUN", help="A run folder, or the folder of a model.")],
+    file: Annotated[str, typer.Argument(metavar="INPUT", help="csv, tsv, jsonl, parquet or txt, or - (a text per line).")],
+    output: Annotated[Path | None, typer.Option(help="Where to write; default stdout.", show_default=False)] = None,
+    output_format: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
+    text: Annotated[str | None, typer.Option(help="The column that holds the text.")] = None,
+) -> None:
+    """Predict labels and probabilities with the model of a run."""
+    from textune import commands
+
+    commands.predict_file(model, file, output=output, output_format=output_format, text=text)
+
+
+@app.command()
+def kinds(role: Annotated[str | None, typer.Argument(metavar="ROLE", help="e.g. encoder")] = None) -> None:
+    """List the components a study can name, with their settings."""
+    from textune import commands
+
+    typer.echo(commands.describe_kinds(role))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of study files, for editors."""
+    from textune.config.schema import schema_text
+
+    typer.echo(schema_text(), nl=False)
+
+
+@app.command()
+def cache(clear: Annotated[bool, typer.Option("--clear", help="Delete everything in it.")] = False) -> None:
+    """Show where prepared data is cached and how large it is."""
+    from textune import commands
+
+    typer.echo(commands.cache(clear=clear))
