@@ -1,0 +1,34 @@
+"""How much memory a training needed at most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+__all__ = ["peak_bytes", "reset_peak"]
+
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def reset_peak(device: torch.device) -> None:
+    """Starts a new measurement; a process that trains many models would otherwise report the largest of them."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    try:
+        _CLEAR.write_text("5")  # resets VmHWM, see proc(5)
+    except OSError:
+        return
+
+
+def peak_bytes(device: torch.device) -> int | None:
+    """Returns the peak since `reset_peak`: of the GPU, or of the whole process; None where the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        status = _STATUS.read_text()
+    except OSError:
+        return None
+    lines = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(lines[0].split()[1]) * 1024 if lines else None

@@ -1,0 +1,86 @@
+"""Metrics of a classifier from labels and probabilities; NumPy alone, checked against scikit-learn."""
+
+# N rows, K classes
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PerClass", "confusion_matrix", "evaluate", "greater_is_better", "log_loss", "per_class"]
+
+Labels = NDArray[np.int64]
+Probabilities = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class PerClass:
+    """Scores of each class on its own; 0 where nothing was predicted, or nothing was there to find."""
+
+    precision_K: NDArray[np.float64]
+    recall_K: NDArray[np.float64]
+    f1_K: NDArray[np.float64]
+    support_K: NDArray[np.int64]
+
+
+def greater_is_better(metric: str) -> bool:
+    """True unless the metric (with or without `valid.`) is a loss."""
+    return not metric.endswith("loss")
+
+
+def confusion_matrix(labels_N: Labels, predicted_N: Labels, num_classes: int) -> NDArray[np.int64]:
+    """Returns counts_KK: rows are true classes, columns predicted ones."""
+    cells = np.bincount(labels_N * num_classes + predicted_N, minlength=num_classes**2)
+    return cells.reshape(num_classes, num_classes)
+
+
+def per_class(confusion_KK: NDArray[np.int64]) -> PerClass:
+    hits_K = np.diag(confusion_KK)
+    support_K, predicted_K = confusion_KK.sum(axis=1), confusion_KK.sum(axis=0)
+    return PerClass(
+        precision_K=_ratio(hits_K, predicted_K),
+        recall_K=_ratio(hits_K, support_K),
+        f1_K=_ratio(2 * hits_K, support_K + predicted_K),
+        support_K=support_K,
+    )
+
+
+def log_loss(labels_N: Labels, probabilities_NK: Probabilities) -> float:
+    """Mean cross-entropy in nats; probabilities below 1.2e-7 (float32's resolution) count as that. NaN stays NaN."""
+    chosen_N = probabilities_NK[np.arange(len(labels_N)), labels_N].astype(np.float64)
+    eps = float(np.finfo(np.float32).eps)
+    return float(-np.log(np.clip(chosen_N, eps, 1.0)).mean())
+
+
+def evaluate(labels_N: Labels, probabilities_NK: Probabilities, names: Iterable[str]) -> dict[str, float]:
+    """Returns the named metrics (without a `valid.` in front).
+
+    `loss` is plain cross-entropy, the same number as `log_loss`: label smoothing, class weights and penalties belong to
+    training alone, so that trials which differ in them stay comparable. Averages over classes (`…_macro`) are taken
+    over the classes that are among the labels or the predictions, `balanced_accuracy` over those among the labels.
+    """
+    num_classes = probabilities_NK.shape[1]
+    confusion_KK = confusion_matrix(labels_N, probabilities_NK.argmax(axis=1), num_classes)
+    scores = per_class(confusion_KK)
+    seen_K = (confusion_KK.sum(axis=0) + confusion_KK.sum(axis=1)) > 0
+    accuracy = float(np.trace(confusion_KK) / len(labels_N))
+    cross_entropy = log_loss(labels_N, probabilities_NK)
+    values = {
+        "loss": cross_entropy,
+        "log_loss": cross_entropy,
+        "accuracy": accuracy,
+        "balanced_accuracy": float(scores.recall_K[scores.support_K > 0].mean()),
+        "f1_macro": float(scores.f1_K[seen_K].mean()),
+        "f1_micro": accuracy,  # with one label a row, each error is one false positive and one false negative
+        "f1_weighted": float(np.average(scores.f1_K, weights=scores.support_K)),
+        "precision_macro": float(scores.precision_K[seen_K].mean()),
+        "recall_macro": float(scores.recall_K[seen_K].mean()),
+    }
+    return {name: values[name] for name in names}
+
+
+def _ratio(part_K: NDArray[np.int64], whole_K: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.divide(part_K, whole_K, out=np.zeros(len(part_K)), where=whole_K > 0)

@@ -1,0 +1,144 @@
+"""Optimizers: how a step changes the weights. PyTorch's own, fused into one kernel where it has one."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from textune.config.base import Config
+from textune.registry import register
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+__all__ = ["AdagradConfig", "AdamConfig", "AdamWConfig", "OptimizerConfig", "RmspropConfig", "SgdConfig"]
+
+
+class OptimizerConfig(Config):
+    learning_rate: float = Field(1e-3, gt=0, description="step size at the top of the schedule")
+    weight_decay: float = Field(
+        0.0, ge=0, description="pull of the weights towards zero (biases and norms are left alone)"
+    )
+
+    @property
+    def row_gradients(self) -> bool:
+        """Whether embedding tables give gradients of the rows in the batch alone, instead of full tables of zeros."""
+        return False
+
+    @abstractmethod
+    def build(self, model: nn.Module) -> Optimizer:
+        """Returns the optimizer of the trainable parameters of `model`."""
+
+    def _groups(self, model: nn.Module) -> list[dict[str, Any]]:
+        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        matrices = [parameter for parameter in trainable if parameter.ndim > 1]
+        vectors = [parameter for parameter in trainable if parameter.ndim <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": self.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        return [group for group in groups if group["params"]]
+
+
+EmbeddingUpdates = Literal["rows", "dense"]
+EMBEDDING_UPDATES: Any = Field(
+    "rows",
+    description="'rows': a step changes the embeddings of the batch's tokens and leaves the moments of all others alone"
+    " (as SparseAdam; faster, and a different optimizer); 'dense': plain Adam on the whole table",
+)
+
+
+class _AdamFamily(OptimizerConfig):
+    beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean of the gradients")
+    beta2: float = Field(0.999, ge=0, lt=1, description="decay of the mean of their squares")
+    eps: float = Field(1e-8, gt=0, description="added to the denominator")
+    embedding_updates: EmbeddingUpdates = EMBEDDING_UPDATES
+
+    @property
+    def row_gradients(self) -> bool:
+        return self.embedding_updates == "rows"
+
+    def _build(self, model: nn.Module, *, decoupled: bool) -> Optimizer:
+        from textune.training.engine.row_adam import RowAdam
+
+        return RowAdam(
+            self._groups(model),
+            lr=self.learning_rate,
+            betas=(self.beta1, self.beta2),
+            eps=self.eps,
+            decoupled_weight_decay=decoupled,
+        )
+
+
+@register("optimizer", "adam")
+class AdamConfig(_AdamFamily):
+    """Adam; weight decay is part of the gradient. Source: Kingma & Ba 2015."""
+
+    def build(self, model: nn.Module) -> Optimizer:
+        return self._build(model, decoupled=False)
+
+
+@register("optimizer", "adamw")
+class AdamWConfig(_AdamFamily):
+    """Adam with weight decay apart from the gradient. Source: Loshchilov & Hutter 2019."""
+
+    weight_decay: float = Field(
+        0.01, ge=0, description="pull of the weights towards zero (biases and norms are left alone)"
+    )
+
+    def build(self, model: nn.Module) -> Optimizer:
+        return self._build(model, decoupled=True)
+
+
+@register("optimizer", "sgd")
+class SgdConfig(OptimizerConfig):
+    """Stochastic gradient descent, with momentum if asked for."""
+
+    learning_rate: float = Field(0.1, gt=0, description="step size at the top of the schedule")
+    momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that is kept")
+    nesterov: bool = Field(False, description="look ahead along the momentum")
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> SgdConfig:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
+
+    def build(self, model: nn.Module) -> Optimizer:
+        from torch.optim import SGD
+
+        return SGD(
+            self._groups(model), lr=self.learning_rate, momentum=self.momentum, nesterov=self.nesterov, fused=True
+        )
+
+
+@register("optimizer", "rmsprop")
+class RmspropConfig(OptimizerConfig):
+    """RMSprop: each gradient divided by a running mean of its size. Source: Hinton 2012, lecture 6e."""
+
+    alpha: float = Field(0.99, ge=0, lt=1, description="decay of the mean of the squared gradients")
+    momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that is kept")
+    eps: float = Field(1e-8, gt=0, description="added to the denominator")
+
+    def build(self, model: nn.Module) -> Optimizer:
+        from torch.optim import RMSprop
+
+        return RMSprop(
+            self._groups(model), lr=self.learning_rate, alpha=self.alpha, momentum=self.momentum, eps=self.eps
+        )
+
+
+@register("optimizer", "adagrad")
+class AdagradConfig(OptimizerConfig):
+    """Adagrad: step sizes shrink with the sum of all squared gradients. Source: Duchi et al. 2011."""
+
+    learning_rate: float = Field(0.01, gt=0, description="step size at the top of the schedule")
+    eps: float = Field(1e-10, gt=0, description="added to the denominator")
+
+    def build(self, model: nn.Module) -> Optimizer:
+        from torch.optim import Adagrad
+
+        return Adagrad(self._groups(model), lr=self.learning_rate, eps=self.eps, fused=True)
