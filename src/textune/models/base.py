@@ -1,39 +1,56 @@
 """The contracts of the model roles. Configs import no torch; the modules they build stand in `models.nets`."""
 
-# B batch, T tokens, D width, K classes, V vocabulary
+# B batch, T tokens, D width, K classes, N known tokens
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from textune.config.base import Config
 
 if TYPE_CHECKING:
     from textune.models.nets.base import Embedding, Encoder, Head, Pooling
 
-__all__ = ["EmbeddingConfig", "EncoderConfig", "HeadConfig", "PoolingConfig", "Vocabulary"]
+__all__ = ["PADDING", "EmbeddingConfig", "EncoderConfig", "HeadConfig", "PoolingConfig", "WordVectors"]
+
+PADDING = 0
+"""The token id that fills texts up to the longest of their batch."""
 
 
-@dataclass(frozen=True)
-class Vocabulary:
-    """Tokens by id. Id 0 is padding, id 1 stands for every unknown token."""
+class WordVectors(Protocol):
+    """Vectors of those tokens of a vocabulary that a word-vector file knows."""
 
-    tokens: tuple[str, ...]
+    @property
+    def matrix_ND(self) -> NDArray[np.float32]: ...
 
-    PADDING = 0
-    UNKNOWN = 1
+    @property
+    def index_N(self) -> NDArray[np.int64]:
+        """The token ids the rows belong to."""
 
-    def __len__(self) -> int:
-        return len(self.tokens)
+    @property
+    def coverage(self) -> float:
+        """Share of the vocabulary that was found, 0 … 1."""
 
 
 class EmbeddingConfig(Config):
+    @property
+    def vector_file(self) -> str | None:
+        """The word-vector file that `build` wants to be given, if any."""
+        return None
+
     @abstractmethod
-    def build(self, vocabulary: Vocabulary, folders: tuple[Path, ...]) -> Embedding:
-        """Returns the module ids_BT → vectors_BTD; word vectors are looked for in `folders` and cached."""
+    def build(self, tokens: Sequence[str], vectors: WordVectors | None) -> Embedding:
+        """Returns the module ids_BT → vectors_BTD.
+
+        Args:
+            tokens: by id; id 0 is padding.
+            vectors: what `vector_file` holds of them; None also where the weights are loaded afterwards.
+        """
 
 
 class EncoderConfig(Config):

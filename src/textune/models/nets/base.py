@@ -1,21 +1,25 @@
 """The modules of a text classifier, and how they are put together."""
 
-# B batch, T tokens, D width, K classes
+# B batch, T tokens, D width, K classes, N texts, L token ids of all texts together
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-
-from textune.data.base import Examples
 
 __all__ = ["Embedding", "Encoder", "Head", "Pooling", "TextClassifier"]
 
 
 class Embedding(nn.Module, ABC):
-    """ids_BT (int64) → vectors_BTD. Vectors of padding are zero."""
+    """ids_BT (int64) → vectors_BTD. Vectors of padding are zero.
+
+    Tables of rows, here and in encoders, are `nn.Embedding`: training may switch on their `sparse`, so that a step costs
+    what its batch touches.
+    """
 
     output_size: int
     coverage: float | None = None  # share of the vocabulary found in a word-vector file
@@ -23,12 +27,18 @@ class Embedding(nn.Module, ABC):
     @abstractmethod
     def forward(self, ids_BT: Tensor) -> Tensor: ...
 
+    def weighted_sum(self, ids_BT: Tensor, weights_BT: Tensor) -> Tensor:
+        """Returns Σ_T weight · vector, vectors_BD; a kind may do it without building vectors_BTD."""
+        vectors_BTD: Tensor = self(ids_BT)
+        return torch.einsum("btd,bt->bd", vectors_BTD, weights_BT.to(vectors_BTD.dtype))
+
 
 class Encoder(nn.Module, ABC):
     """(ids_BT, mask_BT) → (hidden_BTD, mask_BT).
 
     mask_BT is bool, True on tokens; padding stands at the end of each row; every row has at least one token.
     An encoder may return another T, mask included (a bag of words returns one vector per text, T = 1).
+    What it returns for a text does not depend on how much padding the batch has.
     """
 
     output_size: int
@@ -36,8 +46,12 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, ids_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]: ...
 
-    def adapt(self, examples: Examples) -> None:
-        """Called once before training with the train texts, cut as in training: the place to count document frequencies."""
+    def adapt(self, ids_L: NDArray[np.integer], offsets_N1: NDArray[np.int64]) -> None:
+        """Called once before training with the train texts, cut as in training: the place to count document frequencies.
+
+        What it learns stands in buffers, so that it is saved with the weights.
+        Text i is `ids_L[offsets_N1[i]:offsets_N1[i + 1]]`.
+        """
 
 
 class Pooling(nn.Module, ABC):
