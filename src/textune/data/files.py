@@ -1,0 +1,266 @@
+"""Data kind `files`: the user's own csv, tsv, jsonl or parquet files, local or at a URL."""
+
+# N rows
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from textune.data.base import TEST, TRAIN, UNASSIGNED, VALID, DataConfig, Rows
+from textune.data.locate import locate
+from textune.data.sampling import fingerprinted, sample
+from textune.data.tables import Table, read_table
+from textune.errors import DataError, suggestion
+from textune.registry import register
+
+__all__ = ["FilesConfig", "class_order"]
+
+SPLIT_WORDS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "valid": VALID,
+    "validation": VALID,
+    "val": VALID,
+    "dev": VALID,
+    "test": TEST,
+    "testing": TEST,
+}
+_INTEGRAL = re.compile(r"[+-]?\d+\.0+")
+
+
+@register("data", "files")
+class FilesConfig(DataConfig):
+    """Your own files. Rows without a text or a label are left out and counted."""
+
+    path: str | None = Field(None, description="csv, tsv, jsonl or parquet file (also .gz) or URL with all rows")
+    train: str | None = Field(None, description="file of the train rows, in place of path")
+    valid: str | None = Field(None, description="file of the valid rows")
+    test: str | None = Field(None, description="file of the test rows")
+    text: str = Field("text", description="column of the texts")
+    label: str = Field("label", description="column of the labels, words or numbers")
+    date: str | None = Field(None, description="column of the dates, YYYY-MM-DD")
+    group: str | None = Field(
+        None, description="column whose equal values are never divided between train, valid and test"
+    )
+    split: str | None = Field(
+        None, description="column that says train, valid or test; null: 'split', where it says so"
+    )
+    max_rows: int | None = Field(None, ge=2, description="rows to take at most, drawn per split and label; null: all")
+    encoding: str = Field("utf-8", description="encoding of text files")
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="what separates columns; null: comma in csv, tab in tsv"
+    )
+    quotes: bool = Field(True, description="csv and tsv fields may stand in double quotes; false: quotes are text")
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        try:
+            b"".decode(encoding)
+        except LookupError:
+            raise ValueError(f"'{encoding}' is no text encoding; utf-8, cp1252, latin-1 and utf-16 are") from None
+        return encoding
+
+    @model_validator(mode="after")
+    def _one_source_of_train_rows(self) -> FilesConfig:
+        if self.path is not None and self.train is not None:
+            raise ValueError("give 'path' or 'train', not both")
+        if self.path is None and self.train is None and (self.valid or self.test):
+            raise ValueError("'valid' and 'test' need 'train' beside them")
+        return self
+
+    def load(self, folders: Sequence[Path], seed: int) -> Rows:
+        files = ((self.path, UNASSIGNED), (self.train, TRAIN), (self.valid, VALID), (self.test, TEST))
+        parts = [
+            _Part(self, read_table(locate(path, folders), self._wanted, **self._reading), given)
+            for path, given in files
+            if path is not None
+        ]
+        if not parts:
+            raise DataError("data kind 'files' names no file; set data.path to a csv, tsv, jsonl or parquet file")
+        return fingerprinted(sample(_join(self, parts), self.max_rows, seed))
+
+    @property
+    def _wanted(self) -> set[str]:
+        return {column for column in (self.text, self.label, self.date, self.group, self.split, "split") if column}
+
+    @property
+    def _reading(self) -> dict[str, Any]:
+        return {"encoding": self.encoding, "delimiter": self.delimiter, "quotes": self.quotes}
+
+
+class _Part:
+    """The usable rows of one file, as columns of Python values."""
+
+    def __init__(self, config: FilesConfig, table: Table, given: int) -> None:
+        self.table = table
+        self.skipped: dict[str, list[int]] = {"no text": [], "no label": [], "no date": []}
+        texts = self._parsed(config.text, "data.text", _parse_text)
+        labels = self._parsed(config.label, "data.label", _parse_label)
+        dates = self._parsed(config.date, "data.date", _parse_date) if config.date else None
+        groups = self._column(config.group, "data.group") if config.group else None
+        splits = self._splits(config.split) if given == UNASSIGNED else None
+        kept = [row for row in range(len(table)) if self._usable(row, texts, labels, dates)]
+        self.texts: list[str] = [texts[row] for row in kept]
+        self.labels: list[str] = [labels[row] for row in kept]
+        self.dates: list[date] | None = [dates[row] for row in kept] if dates else None
+        self.groups: list[str | None] | None = [_parse_label(groups[row]) for row in kept] if groups else None
+        self.splits: list[int] = [splits[row] if splits else given for row in kept]
+
+    def _usable(self, row: int, texts: list[Any], labels: list[Any], dates: list[Any] | None) -> bool:
+        for reason, column in (("no text", texts), ("no label", labels), ("no date", dates)):
+            if column is not None and column[row] is None:
+                self.skipped[reason].append(row)
+                return False
+        return True
+
+    def _column(self, column: str, setting: str) -> Sequence[Any]:
+        if column in self.table.columns:
+            return self.table.columns[column]
+        raise DataError(_missing_column(self.table, column, setting))
+
+    def _parsed(self, column: str, setting: str, parse: Callable[[Any], Any]) -> list[Any]:
+        parsed = []
+        for row, value in enumerate(self._column(column, setting)):
+            try:
+                parsed.append(parse(value))
+            except ValueError as error:
+                raise DataError(f"{self.table.where(row)}: column '{column}' holds {_shown(value)}, {error}") from None
+        return parsed
+
+    def _splits(self, column: str | None) -> list[int] | None:
+        """Reads the split column; one that is not named counts only where one of its values is a split."""
+        if column is None and "split" not in self.table.columns:
+            return None
+        words = [(_parse_label(value) or "").lower() for value in self._column(column or "split", "data.split")]
+        if column is None and not SPLIT_WORDS.keys() & set(words):
+            return None
+        for row, word in enumerate(words):
+            if word and word not in SPLIT_WORDS:
+                raise DataError(
+                    f"{self.table.where(row)}: column '{column or 'split'}' holds '{word}'; "
+                    "allowed: train, valid, test, or nothing; rename the column if it means something else"
+                )
+        return [SPLIT_WORDS.get(word, UNASSIGNED) for word in words]
+
+    def reasons(self) -> dict[str, int]:
+        return {f"{why} (first: {self.table.where(rows[0])})": len(rows) for why, rows in self.skipped.items() if rows}
+
+
+def _missing_column(table: Table, column: str, setting: str) -> str:
+    names = ", ".join(f"'{name[:40]}'" for name in table.names[:30])
+    if len(table.names) == 1 and any(delimiter in table.names[0] for delimiter in ",;\t|"):
+        return (
+            f"{table.name} has the one column {names}; set data.delimiter to the character that separates its columns"
+        )
+    return f"{table.name} has no column '{column}'{suggestion(column, table.names)}; set {setting} to one of: {names}"
+
+
+def _join(config: FilesConfig, parts: Sequence[_Part]) -> Rows:
+    sources = tuple(part.table.name for part in parts)
+    skipped = {why: count for part in parts for why, count in part.reasons().items()}
+    labels = [label for part in parts for label in part.labels]
+    where = ", ".join(sources)
+    if not labels:
+        counts = ", ".join(f"{count} with {why}" for why, count in skipped.items())
+        raise DataError(f"{where} has no usable row: {counts}; check columns '{config.text}' and '{config.label}'")
+    classes = class_order(set(labels))
+    if len(classes) < 2:
+        raise DataError(
+            f"{where}: column '{config.label}' holds the one class '{classes[0]}' in {len(labels):,} rows; "
+            "a classifier needs two; add rows of another class, or name another column with data.label"
+        )
+    if len(classes) > max(100, len(labels) // 2):
+        raise DataError(
+            f"{where}: column '{config.label}' holds {len(classes):,} different values in {len(labels):,} rows, "
+            "too many for classes; name another column with data.label"
+        )
+    index = {label: position for position, label in enumerate(classes)}
+    dates = [day for part in parts for day in part.dates or ()]
+    groups = [group for part in parts for group in part.groups or ()]
+    return Rows(
+        texts=[text for part in parts for text in part.texts],
+        labels_N=np.array([index[label] for label in labels], dtype=np.int64),
+        classes=classes,
+        split_N=np.array([split for part in parts for split in part.splits], dtype=np.int8),
+        groups_N=_group_numbers(groups) if config.group else None,
+        dates_N=np.array(dates, dtype="datetime64[D]") if config.date else None,
+        skipped=skipped,
+        sources=sources,
+        fingerprint="",
+    )
+
+
+def _group_numbers(groups: Sequence[str | None]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Numbers groups in the order they come; a row without one is a group of its own."""
+    numbers: dict[Any, int] = {}
+    keys = ((row,) if group is None else group for row, group in enumerate(groups))
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def class_order(labels: set[str]) -> tuple[str, ...]:
+    """Sorts class names as a person would: numbers by value, words by letters, digits inside words by value."""
+    try:
+        return tuple(sorted(labels, key=lambda label: (float(label), label)))
+    except ValueError:
+        return tuple(sorted(labels, key=lambda label: (_natural(label.casefold()), label)))
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    pieces = re.split(r"([0-9]+)", text)
+    return [(int(piece), "") if piece[:1].isdecimal() and piece.isascii() else (-1, piece) for piece in pieces]
+
+
+def _parse_text(value: Any) -> str | None:
+    """Returns the text untouched; None where it is blank or NaN."""
+    if isinstance(value, str):
+        if not value.isascii():
+            _check_surrogates(value)
+        return None if not value or value.isspace() or value in ("nan", "NaN") else value
+    return _parse_label(value)
+
+
+def _check_surrogates(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("which has half of a surrogate pair and is no text; mend or remove the row") from None
+
+
+def _parse_label(value: Any) -> str | None:
+    """Returns a label's name, without blanks around it and without '.0' after a whole number; None where it is missing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"a {type(value).__name__}; allowed: text or a number")  # noqa: TRY004 - the caller adds the row
+    name = str(value).strip()
+    if _INTEGRAL.fullmatch(name):
+        name = name.split(".")[0]
+    return None if name in ("", "nan", "NaN") else name
+
+
+def _parse_date(value: Any) -> date | None:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    text = _parse_label(value)
+    try:
+        return None if text is None else datetime.fromisoformat(text).date()
+    except ValueError:
+        raise ValueError("which is no date; write YYYY-MM-DD") from None
+
+
+def _shown(value: Any) -> str:
+    text = ascii(value)
+    return text if len(text) <= 40 else text[:40] + "…"

@@ -1,0 +1,84 @@
+"""Data kind `imdb`: the Large Movie Review Dataset.
+
+Source: Maas et al., "Learning Word Vectors for Sentiment Analysis", ACL 2011.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from textune.data.base import TEST, TRAIN, DataConfig, Rows
+from textune.data.locate import locate_set, missing_set, redact
+from textune.data.sampling import fingerprinted, sample
+from textune.data.tables import read_table
+from textune.errors import DataError
+from textune.registry import register
+
+__all__ = ["ImdbConfig"]
+
+CLASSES = ("negative", "positive")
+SPLITS = {"train": TRAIN, "test": TEST}
+WAYS = (
+    "download aclImdb_v1.tar.gz from https://ai.stanford.edu/~amaas/data/sentiment/ and unpack it into that folder "
+    "(train/pos, train/neg, test/pos, test/neg), or put train.parquet and test.parquet with columns text and label there"
+)
+
+
+@register("data", "imdb")
+class ImdbConfig(DataConfig):
+    """IMDb: 50,000 film reviews, half positive, half for test. Texts are as published, tags included."""
+
+    path: str = Field("imdb", description="the aclImdb folder, or a folder of train.parquet and test.parquet")
+    max_rows: int | None = Field(None, ge=2, description="rows to take at most, drawn per split and label; null: all")
+
+    def load(self, folders: Sequence[Path], seed: int) -> Rows:
+        sources = locate_set(self.path, [f"{split}.parquet" for split in SPLITS], folders)
+        if sources is not None:
+            parts = [_read_parquet(place) for place in sources]
+        else:
+            sources = locate_set(self.path, [f"{split}/{kind}" for split in SPLITS for kind in ("neg", "pos")], folders)
+            if sources is None:
+                raise missing_set("The IMDb review set", self.path, WAYS, folders)
+            folder = Path(sources[0]).parent.parent
+            parts = [_read_folder(folder / split) for split in SPLITS]
+        sizes = [len(labels) for _, labels in parts]
+        rows = Rows(
+            texts=[text for texts, _ in parts for text in texts],
+            labels_N=np.array([label for _, labels in parts for label in labels], dtype=np.int64),
+            classes=CLASSES,
+            split_N=np.repeat(np.array(list(SPLITS.values()), dtype=np.int8), sizes),
+            sources=tuple(redact(place) for place in sources),
+            fingerprint="",
+        )
+        return fingerprinted(sample(rows, self.max_rows, seed))
+
+
+def _read_parquet(place: str) -> tuple[list[str], list[int]]:
+    table = read_table(place, ("text", "label"))
+    if table.columns.keys() != {"text", "label"}:
+        raise DataError(f"{table.name} needs the columns text and label; {WAYS}")
+    texts, labels = list(table.columns["text"]), list(table.columns["label"])
+    for row, (text, label) in enumerate(zip(texts, labels, strict=True)):
+        if label not in (0, 1) or not isinstance(text, str):
+            raise DataError(f"{table.where(row)} must have a text and the label 0 (negative) or 1 (positive); {WAYS}")
+    return texts, labels
+
+
+def _read_folder(folder: Path) -> tuple[list[str], list[int]]:
+    texts: list[str] = []
+    labels: list[int] = []
+    for label, kind in enumerate(("neg", "pos")):
+        files = sorted((folder / kind).glob("*.txt"))
+        if not files:
+            raise DataError(f"{folder / kind} holds no .txt file; {WAYS}")
+        for file in files:
+            try:
+                texts.append(file.read_bytes().decode())
+            except UnicodeDecodeError as error:
+                raise DataError(f"{file} is not utf-8 at byte {error.start}; unpack the archive again") from error
+            labels.append(label)
+    return texts, labels
