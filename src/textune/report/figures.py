@@ -1,0 +1,372 @@
+"""The figures of a report as plain plotly JSON: `{"data": […], "layout": {…}}`.
+
+Colours are names (`accent`, `muted`, …) that the page resolves, so that a figure fits light and dark alike. Text from
+data is escaped here, because plotly reads tags in its labels.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from textune.records import TrialState
+from textune.report.summary import ClassReport, Curve, DimensionTable, Point, Summary, TrialRow
+from textune.tracking.wording import number, plain, setting, short_names
+
+__all__ = ["best_so_far", "confusion", "dimension", "learning_curves", "losses", "parallel_coordinates"]
+
+Figure = dict[str, Any]
+
+MAX_CURVES = 200  # more lines than this are one grey area, and slow
+MAX_LABEL = 28
+
+
+def best_so_far(summary: Summary) -> Figure:
+    """Every trial's score, and the best one up to it."""
+    complete = [row for row in summary.trials if row.state == TrialState.COMPLETE and row.value is not None]
+    pruned = [row for row in summary.trials if row.state == TrialState.PRUNED and row.value is not None]
+    data = [
+        _trial_points(pruned, "pruned", {"color": "faint", "size": 6, "symbol": "circle-open"}),
+        _trial_points(complete, "complete", {"color": "muted", "size": 7}),
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "best so far",
+            "x": [trial for trial, _ in summary.best_so_far],
+            "y": [value for _, value in summary.best_so_far],
+            "line": {"color": "accent", "width": 2.5, "shape": "hv"},
+            "hoverinfo": "skip",
+        },
+    ]
+    return _figure([trace for trace in data if trace["x"]], x="trial", y=summary.metric, legend=True)
+
+
+def dimension(table: DimensionTable, metric: str, best: int | None) -> Figure:
+    """One setting against the objective: points for numbers, violins for choices."""
+    traces = _numbers(table) if table.numeric else _choices(table)
+    winner = [point for point in table.points if point.trial == best]
+    if winner:
+        where = winner[0].value if table.numeric else _choice(winner[0])
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": [where],
+                "y": [winner[0].score],
+                "marker": {"color": "accent", "size": 11, "line": {"color": "surface", "width": 2}},
+                "hovertemplate": f"best: trial {best}<br>%{{y:.4f}}<extra></extra>",
+            }
+        )
+    figure = _figure(traces, x=_label(table.name, 60), y=metric)
+    axis = figure["layout"]["xaxis"]
+    if not table.numeric:
+        axis.update(type="category", categoryorder="array", categoryarray=_categories(table))
+    elif table.log:
+        axis.update(type="log", dtick=1 if _decades(table) >= 2 else "D1", exponentformat="power")
+    figure["layout"]["height"] = 260
+    return figure
+
+
+def _numbers(table: DimensionTable) -> list[dict[str, Any]]:
+    traces = []
+    for complete, marker in ((False, {"color": "faint", "symbol": "circle-open"}), (True, {"color": "muted"})):
+        points = [point for point in table.points if point.complete is complete]
+        if points:
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "x": [point.value for point in points],
+                    "y": [point.score for point in points],
+                    "customdata": [_trial_note(point) for point in points],
+                    "marker": {**marker, "size": 7, "opacity": 0.85},
+                    "hovertemplate": "%{customdata}<br>%{x}<br>%{y:.4f}<extra></extra>",
+                }
+            )
+    return traces
+
+
+def _choices(table: DimensionTable) -> list[dict[str, Any]]:
+    traces = []
+    for category in _categories(table):
+        points = [point for point in table.points if point.complete and _choice(point) == category]
+        if points:
+            traces.append(
+                {
+                    "type": "violin",
+                    "x": [category] * len(points),
+                    "y": [point.score for point in points],
+                    "customdata": [_trial_note(point) for point in points],
+                    "points": "all",
+                    "pointpos": 0,
+                    "jitter": 0.35,
+                    "spanmode": "hard",
+                    "width": 0.8,
+                    "meanline": {"visible": len(points) > 2},
+                    "line": {"color": "muted" if len(points) > 2 else "rgba(0,0,0,0)", "width": 1},
+                    "fillcolor": "veil" if len(points) > 2 else "rgba(0,0,0,0)",
+                    "marker": {"color": "muted", "size": 6, "opacity": 0.85},
+                    "hoveron": "points",
+                    "hovertemplate": "%{customdata}<br>%{y:.4f}<extra></extra>",
+                }
+            )
+    return traces
+
+
+def parallel_coordinates(summary: Summary) -> Figure | None:
+    """Every complete trial as a line across the settings to its score; None with fewer than two of either.
+
+    Drawn as ordinary lines: plotly's own trace for it compiles code at run time, which the page's policy forbids.
+    """
+    rows = [row for row in summary.trials if row.state == TrialState.COMPLETE and row.value is not None]
+    axes = [_Axis(table) for table in summary.dimensions]
+    if len(rows) < 2 or len(axes) < 2:
+        return None
+    values = [row.value or 0.0 for row in rows]
+    low, high = min(values), max(values)
+    flip = summary.direction == "minimize"
+    ranked = sorted(rows, key=lambda row: row.value or 0.0, reverse=not flip)
+    tenth, half = max(1, len(ranked) // 10), max(1, len(ranked) // 2)
+    groups = (
+        ("lower half", ranked[half:], {"color": "faint", "width": 1}),
+        ("upper half", ranked[tenth:half], {"color": "muted", "width": 1.2}),
+        ("best tenth", ranked[1:tenth], {"color": "accent", "width": 1.5}),
+        ("best", ranked[:1], {"color": "accent", "width": 3.5}),
+    )
+    traces = []
+    for name, members, line in groups:
+        xs: list[float | None] = []
+        ys: list[float | None] = []
+        notes: list[str] = []
+        for row in members:
+            ys += [axis.position(row.params.get(axis.path)) for axis in axes]
+            ys += [(row.value - low) / (high - low or 1) if row.value is not None else None, None]
+            xs += [*range(len(axes) + 1), None]
+            notes += [f"trial {row.number}: {number(row.value)}"] * (len(axes) + 2)
+        if members:
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines+markers",
+                    "marker": {"size": 4 if len(members) > 1 else 7},
+                    "name": name,
+                    "x": xs,
+                    "y": ys,
+                    "customdata": notes,
+                    "line": line,
+                    "connectgaps": False,
+                    "hovertemplate": "%{customdata}<extra></extra>",
+                }
+            )
+    figure = _figure(traces, x="", y="", legend=True)
+    figure["layout"]["height"] = 420
+    figure["layout"]["xaxis"] = {
+        "tickvals": list(range(len(axes) + 1)),
+        "ticktext": [*(_label(axis.name) for axis in axes), _label(summary.metric)],
+        "range": [-0.25, len(axes) + 0.35],
+        "showgrid": True,
+        "zeroline": False,
+        "fixedrange": True,
+    }
+    figure["layout"]["yaxis"] = {"visible": False, "range": [-0.06, 1.06], "fixedrange": True}
+    marks = [mark for place, axis in enumerate(axes) for mark in axis.marks(place)]
+    marks += [_mark(len(axes), 0.0, number(low)), _mark(len(axes), 1.0, number(high))]
+    figure["layout"]["annotations"] = marks
+    return figure
+
+
+class _Axis:
+    """One vertical axis: where a value stands between 0 and 1."""
+
+    def __init__(self, table: DimensionTable) -> None:
+        import math
+
+        self.path, self.name = table.path, table.name
+        self.scale: Callable[[float], float] = math.log if table.log else float
+        if table.numeric:
+            self.categories: list[str] = []
+            self.ends = [min(p.value for p in table.points), max(p.value for p in table.points)]
+        else:
+            self.categories = [_choice_text(value) for value in _distinct(table)]
+
+    def position(self, value: Any) -> float | None:
+        if value is None:
+            return None
+        if self.categories:
+            text = _choice_text(value)
+            return self.categories.index(text) / max(1, len(self.categories) - 1) if text in self.categories else None
+        low, high = map(self.scale, self.ends)
+        return (self.scale(value) - low) / (high - low or 1)
+
+    def marks(self, place: int) -> list[dict[str, Any]]:
+        if self.categories:
+            step = 1 / max(1, len(self.categories) - 1)
+            return [_mark(place, index * step, category) for index, category in enumerate(self.categories)]
+        return [_mark(place, end, setting(value)) for end, value in zip((0.0, 1.0), self.ends, strict=True)]
+
+
+def _mark(x: float, y: float, text: str) -> dict[str, Any]:
+    return {
+        "x": x,
+        "y": y,
+        "text": text,
+        "showarrow": False,
+        "xanchor": "left",
+        "xshift": 7,
+        "font": {"size": 11, "color": "text"},
+        "bgcolor": "surface",
+        "borderpad": 1,
+    }
+
+
+def learning_curves(summary: Summary) -> Figure | None:
+    """The objective by epoch: every trial in grey (an even sample of them if many), the best one in colour."""
+    best = None if summary.best is None else summary.best.number
+    others = [curve for curve in summary.curves if curve.trial != best]
+    shown = others[:: max(1, -(-len(others) // MAX_CURVES))]
+    traces = []
+    for name, states, colour in (
+        ("pruned, failed", {"pruned", "failed"}, "faint"),
+        ("complete", {"complete", "running"}, "muted"),
+    ):
+        members = [curve for curve in shown if curve.state in states]
+        if members:
+            traces.append(_curve_trace(members, name, {"color": colour, "width": 1}))
+    traces += [
+        _curve_trace([curve], f"best (trial {curve.trial})", {"color": "accent", "width": 3})
+        for curve in summary.curves
+        if curve.trial == best
+    ]
+    return _figure(traces, x="epoch", y=summary.metric, legend=True) if traces else None
+
+
+def _curve_trace(curves: Sequence[Curve], name: str, line: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines" if any(len(curve.epochs) > 1 for curve in curves) else "markers",
+        "name": name,
+        "x": [x for curve in curves for x in (*curve.epochs, None)],
+        "y": [y for curve in curves for y in (*curve.values, None)],
+        "customdata": [f"trial {curve.trial}" for curve in curves for _ in range(len(curve.epochs) + 1)],
+        "line": line,
+        "hovertemplate": "%{customdata}, epoch %{x}<br>%{y:.4f}<extra></extra>",
+    }
+
+
+def losses(summary: Summary) -> Figure | None:
+    """Train and valid loss of the best trial by epoch: where they part, the model begins to learn by heart."""
+    curve = next((c for c in summary.curves if summary.best and c.trial == summary.best.number), None)
+    if curve is None or not curve.train_loss or not curve.valid_loss or len(curve.epochs) < 2:
+        return None
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "x": list(curve.epochs),
+            "y": list(values),
+            "line": {"color": colour, "width": 2.5},
+            "hovertemplate": f"{name}, epoch %{{x}}<br>%{{y:.4f}}<extra></extra>",
+        }
+        for name, values, colour in (("train", curve.train_loss, "muted"), ("valid", curve.valid_loss, "accent"))
+    ]
+    return _figure(traces, x="epoch", y=f"loss of trial {curve.trial}", legend=True)
+
+
+def confusion(report: ClassReport) -> Figure:
+    """Rows are true classes; colour is the share of the class, the text is the count."""
+    names = [_label(name) for name in report.classes]
+    shares = [[cell / max(1, sum(row)) for cell in row] for row in report.confusion]
+    figure = _figure(
+        [
+            {
+                "type": "heatmap",
+                "x": names,
+                "y": names,
+                "z": shares,
+                "text": [[str(cell) for cell in row] for row in report.confusion],
+                "texttemplate": "%{text}" if len(names) <= 20 else "",
+                "colorscale": "accent",
+                "zmin": 0,
+                "zmax": 1,
+                "showscale": False,
+                "xgap": 2,
+                "ygap": 2,
+                "hovertemplate": "true %{y}<br>predicted %{x}<br>%{text} rows, %{z:.1%} of the class<extra></extra>",
+            }
+        ],
+        x="predicted",
+        y="true",
+    )
+    layout = figure["layout"]
+    layout["height"] = max(280, min(720, 90 + 54 * len(names)))
+    layout["xaxis"].update(type="category", showgrid=False)
+    layout["yaxis"].update(type="category", showgrid=False, autorange="reversed")
+    return figure
+
+
+def _trial_points(rows: Sequence[TrialRow], name: str, marker: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [row.number for row in rows],
+        "y": [row.value for row in rows],
+        "customdata": [_params_note(row) for row in rows],
+        "marker": marker,
+        "hovertemplate": "trial %{x}: %{y:.4f}<br>%{customdata}<extra></extra>",
+    }
+
+
+def _params_note(row: TrialRow) -> str:
+    names = short_names(row.params)
+    return "<br>".join(f"{_label(names[path])} = {_label(setting(value))}" for path, value in row.params.items())
+
+
+def _trial_note(point: Point) -> str:
+    return f"trial {point.trial}" + ("" if point.complete else " (pruned)")
+
+
+def _distinct(table: DimensionTable) -> list[Any]:
+    values = {_choice_text(point.value): point.value for point in table.points}
+    numbers = all(isinstance(value, int | float) for value in values.values())
+    return sorted(values.values()) if numbers else [values[text] for text in sorted(values)]
+
+
+def _categories(table: DimensionTable) -> list[str]:
+    return [_choice_text(value) for value in _distinct(table)]
+
+
+def _choice(point: Point) -> str:
+    return _choice_text(point.value)
+
+
+def _choice_text(value: Any) -> str:
+    return _label(setting(value))
+
+
+def _decades(table: DimensionTable) -> float:
+    import math
+
+    values = [point.value for point in table.points]
+    return math.log10(max(values) / min(values)) if values else 0.0
+
+
+def _label(text: str, most: int = MAX_LABEL) -> str:
+    """Text as plotly may show it: no control characters, no tags, cut where it is long."""
+    text = plain(text)
+    return html.escape(text if len(text) <= most else text[: most - 1] + "…", quote=False)
+
+
+def _figure(data: Iterable[dict[str, Any]], *, x: str, y: str, legend: bool = False) -> Figure:
+    axis = {"zeroline": False, "automargin": True}
+    return {
+        "data": list(data),
+        "layout": {
+            "height": 340,
+            "showlegend": legend,
+            "xaxis": {**axis, "title": {"text": x}, "showgrid": False},
+            "yaxis": {**axis, "title": {"text": y}, "showgrid": True},
+        },
+    }

@@ -1,0 +1,150 @@
+"""What a study found, in sentences that promise no more than was measured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from textune.records import StudyRecord, TrialState
+from textune.tracking.wording import duration, number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["BASELINES", "Standing", "Statement", "standings", "test_metric", "verdict"]
+
+BASELINES = {"tfidf": "TF-IDF + logistic regression", "majority": "majority class"}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One sentence; a warning is what a reader must not overlook."""
+
+    level: Literal["good", "note", "warning"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One line of the comparison: the objective's metric on the valid rows, and on the test rows where it was read."""
+
+    role: Literal["best", "base", "tfidf", "majority"]
+    name: str
+    valid: float | None
+    test: float | None
+
+
+def test_metric(record: StudyRecord) -> str:
+    """The objective's metric on the test split: `valid.accuracy` → `test.accuracy`."""
+    return "test." + record.objective.metric.partition(".")[2]
+
+
+def standings(record: StudyRecord) -> tuple[Standing, ...]:
+    """The best trial, the base point, and the baselines, as far as they are known."""
+    lines = []
+    if (best := record.best) is not None and best.result is not None:
+        tested = ((record.test or {}).get("metrics") or {}).get(test_metric(record))
+        lines.append(Standing("best", f"best (trial {best.spec.number})", best.result.value, tested))
+    base = next((trial for trial in record.trials if not trial.spec.params), None)
+    if base is not None and base.result is not None and len(record.trials) > 1:
+        lines.append(Standing("base", f"base point (trial {base.spec.number})", base.result.value, None))
+    baselines: Mapping[str, Any] = record.header.get("baselines") or {}
+    for role, name in BASELINES.items():
+        if scores := baselines.get(role):
+            valid, tested = scores.get(record.objective.metric), scores.get(test_metric(record))
+            lines.append(Standing(role, name, valid, tested))  # type: ignore[arg-type]  # the keys are two of the roles
+    return tuple(lines)
+
+
+def verdict(record: StudyRecord) -> tuple[Statement, ...]:
+    """Returns what must be said first, warnings before the rest."""
+    statements = [*_state(record), *_against_baselines(record), *_search(record), *_test(record)]
+    return tuple(sorted(statements, key=lambda statement: statement.level != "warning"))
+
+
+def _state(record: StudyRecord) -> list[Statement]:
+    statements = []
+    if record.state != "done":
+        word = {"running": "is still running", "interrupted": "was interrupted", "failed": "ended with an error"}
+        because = f": {record.reason.rstrip('.')}" if record.reason else ""
+        statements.append(
+            Statement("warning", f"The study {word[record.state]}{because}. What follows was measured until then.")
+        )
+    if record.best is None:
+        reasons = Counter(trial.result.end for trial in record.trials if trial.result is not None)
+        most = f" The most frequent end: {reasons.most_common(1)[0][0].sentence}." if reasons else ""
+        statements.append(Statement("warning", f"No trial was completed, so there is no winner.{most}"))
+    return statements
+
+
+def _against_baselines(record: StudyRecord) -> list[Statement]:
+    lines = {line.role: line for line in standings(record)}
+    statements: list[Statement] = []
+    beaten: list[str] = []
+    for role, name in (("tfidf", BASELINES["tfidf"]), ("majority", "the majority class")):
+        measured = _comparable(lines.get("best"), lines.get(role))
+        if measured is None:
+            continue
+        split, ours, theirs = measured
+        if record.objective.better(ours, theirs):
+            beaten.append(f"{name} by {number(abs(ours - theirs))} on the {split} rows")
+            if split == "test" and _inside_interval(record, theirs):
+                statements.append(
+                    Statement("warning", f"The gain over {name} is within the uncertainty of the test score.")
+                )
+            continue
+        seconds = record.header["baselines"][role].get("seconds")
+        cost = f" (which took {duration(seconds)})" if seconds else ""
+        scores = f"{number(ours)} against {number(theirs)} on the {split} rows"
+        statements.append(Statement("warning", f"The best trial does not beat {name}{cost}: {scores}."))
+    if beaten:
+        statements.append(Statement("good", f"The best trial beats {', and '.join(beaten)}."))
+    return statements
+
+
+def _comparable(best: Standing | None, line: Standing | None) -> tuple[str, float, float] | None:
+    """The split that both were scored on (test before valid), and the two scores."""
+    if best is None or line is None:
+        return None
+    if best.test is not None and line.test is not None:
+        return "test", best.test, line.test
+    if best.valid is not None and line.valid is not None:
+        return "valid", best.valid, line.valid
+    return None
+
+
+def _inside_interval(record: StudyRecord, value: float) -> bool:
+    interval = (record.test or {}).get("interval") or {}
+    return bool(interval) and interval["low"] <= value <= interval["high"]
+
+
+def _search(record: StudyRecord) -> list[Statement]:
+    best, complete = record.best, record.count(TrialState.COMPLETE)
+    if best is None or best.result is None or len(record.trials) < 2:
+        return []
+    statements = []
+    if not best.spec.params:
+        text = f"The study as written (trial {best.spec.number}) is the best; the search found nothing better."
+        statements.append(Statement("note", text))
+    text = (
+        f"Not confirmed: {number(best.result.value)} is the best of {complete} valid scores. Chosen among many, it is "
+        "optimistic, and with one seed per trial part of it is luck."
+    )
+    statements.append(Statement("note", text))
+    return statements
+
+
+def _test(record: StudyRecord) -> list[Statement]:
+    if record.test is None:
+        if record.best is None or record.state == "running":
+            return []
+        return [Statement("note", "There is no test score: the study has no test rows, or they were not read.")]
+    readings = record.test.get("readings", 1)
+    if readings > 1:
+        text = (
+            f"These test rows have been read {readings} times, this study's reading included. The more choices were "
+            "made after looking, the more optimistic the score."
+        )
+        return [Statement("warning", text)]
+    return [Statement("note", "The test rows were read once, for the chosen trial, after the search had ended.")]

@@ -1,0 +1,94 @@
+"""How numbers, times and params read on a terminal and in a report."""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = ["count", "duration", "number", "params_text", "percent", "plain", "setting", "short_names", "size"]
+
+NONE = "–"
+
+
+def plain(text: object) -> str:
+    """Returns text that cannot steer a terminal: control and direction characters become visible escapes."""
+    return "".join(
+        character if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else _escape(character)
+        for character in str(text)
+    )
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def number(value: float | None) -> str:
+    """Returns a score: four decimals, `–` where there is none."""
+    if value is None or math.isnan(value):
+        return NONE if value is None else "NaN"
+    return f"{value:.4f}" if abs(value) < 1_000 else f"{value:.4g}"
+
+
+def percent(share: float | None) -> str:
+    """Returns a share as a percentage with one decimal."""
+    return NONE if share is None else f"{100 * share:.1f}%"
+
+
+def count(number_of: float | None) -> str:
+    """Returns a count with thousands separated."""
+    return NONE if number_of is None else f"{number_of:,.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Returns `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds is None or not math.isfinite(seconds):
+        return NONE
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3_600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3_600} h {whole % 3_600 // 60:02d} min"
+
+
+def size(num_bytes: float) -> str:
+    """Returns `340 kB`, `1.2 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if num_bytes < 1_000:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1_000
+    return f"{num_bytes:.3g} TB"
+
+
+def setting(value: Any) -> str:
+    """Returns one value of a param as a study file would hold it, numbers with three digits."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, str):
+        return plain(value)
+    return plain(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """Returns each dotted path's last parts, as few as tell the paths apart."""
+    paths = list(dict.fromkeys(paths))
+    names: dict[str, str] = {}
+    for path in paths:
+        parts = path.split(".")
+        for taken in range(1, len(parts) + 1):
+            tail = parts[-taken:]
+            if taken == len(parts) or sum(other.split(".")[-taken:] == tail for other in paths) == 1:
+                names[path] = plain(".".join(tail))
+                break
+    return names
+
+
+def params_text(params: Mapping[str, Any]) -> str:
+    """Returns params on one line: `learning_rate=0.00031 cell=lstm`."""
+    names = short_names(params)
+    return " ".join(f"{names[path]}={setting(value)}" for path, value in params.items())
