@@ -25,7 +25,10 @@ class OptimizerConfig(Config):
 
     @property
     def row_gradients(self) -> bool:
-        """Whether embedding tables give gradients of the rows in the batch alone, instead of full tables of zeros."""
+        """Whether embedding tables give gradients of the rows in the batch alone, instead of full tables of zeros.
+
+        A matter of speed alone where untouched rows would stay as they are anyway.
+        """
         return False
 
     @abstractmethod
@@ -62,7 +65,7 @@ class _AdamFamily(OptimizerConfig):
         return self.embedding_updates == "rows"
 
     def _build(self, model: nn.Module, *, decoupled: bool) -> Optimizer:
-        from textune.training.engine.row_adam import RowAdam
+        from textune.training.engine.row_updates import RowAdam
 
         return RowAdam(
             self._groups(model),
@@ -70,6 +73,7 @@ class _AdamFamily(OptimizerConfig):
             betas=(self.beta1, self.beta2),
             eps=self.eps,
             decoupled_weight_decay=decoupled,
+            fused=True,
         )
 
 
@@ -107,10 +111,14 @@ class SgdConfig(OptimizerConfig):
             raise ValueError("nesterov needs a momentum above 0")
         return self
 
-    def build(self, model: nn.Module) -> Optimizer:
-        from torch.optim import SGD
+    @property
+    def row_gradients(self) -> bool:
+        return self.momentum == 0 and self.weight_decay == 0
 
-        return SGD(
+    def build(self, model: nn.Module) -> Optimizer:
+        from textune.training.engine.row_updates import RowSgd
+
+        return RowSgd(
             self._groups(model), lr=self.learning_rate, momentum=self.momentum, nesterov=self.nesterov, fused=True
         )
 
@@ -138,7 +146,11 @@ class AdagradConfig(OptimizerConfig):
     learning_rate: float = Field(0.01, gt=0, description="step size at the top of the schedule")
     eps: float = Field(1e-10, gt=0, description="added to the denominator")
 
-    def build(self, model: nn.Module) -> Optimizer:
-        from torch.optim import Adagrad
+    @property
+    def row_gradients(self) -> bool:
+        return self.weight_decay == 0
 
-        return Adagrad(self._groups(model), lr=self.learning_rate, eps=self.eps, fused=True)
+    def build(self, model: nn.Module) -> Optimizer:
+        from textune.training.engine.row_updates import RowAdagrad
+
+        return RowAdagrad(self._groups(model), lr=self.learning_rate, eps=self.eps, fused=True)

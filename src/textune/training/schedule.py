@@ -31,11 +31,11 @@ class ScheduleConfig(Config):
         warmup_steps = round(self.warmup_fraction * total_steps)
         if step < warmup_steps:
             return (step + 1) / (warmup_steps + 1)
-        return self.decay((step - warmup_steps) / max(1, total_steps - warmup_steps))
+        return self.decay(min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps)))
 
     @abstractmethod
     def decay(self, progress: float) -> float:
-        """Returns the factor after warm-up; `progress` runs from 0 to just below 1."""
+        """Returns the factor after warm-up; `progress` runs from 0 to 1."""
 
     def reduction(self, history: Sequence[float]) -> float:
         """Returns a further factor for the next epoch, from the watched metric of each epoch (greater is better)."""

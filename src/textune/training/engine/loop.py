@@ -23,7 +23,7 @@ from textune.seeds import derive
 from textune.training.early_stopping import EarlyStopping
 from textune.training.engine import memory, precision
 from textune.training.engine.predict import device_of, predict, tensors
-from textune.training.engine.row_adam import clip_gradients, use_row_gradients
+from textune.training.engine.row_updates import clip_gradients, use_row_gradients
 from textune.training.measurement import Batch, EpochMeasurement, FitResult, Predictions
 from textune.training.metrics import evaluate, greater_is_better
 from textune.training.optimizer import OptimizerConfig
@@ -44,6 +44,8 @@ def fit(
     seed: int,
 ) -> Generator[EpochMeasurement, None, FitResult]:
     """Trains `model` where it stands, yields after each epoch, and leaves the weights of the best epoch in it.
+
+    `result = yield from fit(...)` gives the result; closing the generator ends the training after the current epoch.
 
     The best epoch is that of the best `early_stopping.metric`, or of the best objective where none is set. Randomness
     (dropout) is a function of the seed and the epoch and does not disturb the caller's; on a CPU the same arguments
@@ -149,7 +151,7 @@ class _Training:
             loss=nn.CrossEntropyLoss(weight_K, label_smoothing=config.label_smoothing),
             penalized=[module for module in model.modules() if hasattr(module, "penalty")],
             max_grad_norm=config.max_grad_norm,
-            precision=precision.resolve(config.precision, device),
+            precision=precision.resolve(config.precision, model, device),
             device=device,
             total_steps=total_steps,
             base_learning_rate=optimizer.learning_rate,

