@@ -17,13 +17,14 @@ Event = Progress | TrialResult
 Evaluate = Callable[[TrialSpec], Generator[Progress, None, TrialResult]]
 """The objective: yields a Progress at the end of each epoch and returns the TrialResult. It never knows who runs it.
 It is stopped by closing the generator; exceptions, kills and stops are turned into a TrialResult by the executor.
-Executors with processes pickle it: a module-level function, or an instance of a module-level class."""
+Executors with processes pickle it: a module-level function, or an instance of a module-level class, of an imported
+module. If it has an attribute `preload` (names of modules), worker processes start with these imported."""
 
 
 class Executor(ABC):
     """Runs trials, at most `slots` at once.
 
-    After every Progress the trial waits until `proceed` or `stop` is called for it, so a pruner's decision holds at once.
+    After every Progress the trial waits for `proceed` or `stop`, so a pruner's decision holds at once.
     """
 
     slots: int

@@ -1,0 +1,122 @@
+"""One attempt at a trial, driven step by step, whatever happens inside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from textune.errors import DivergedError, FatalError, TextuneError
+from textune.execution.base import Evaluate, Event
+from textune.records import EndReason, Progress, TrialResult, TrialSpec
+
+__all__ = ["LOG_NAME", "Attempt", "limit_threads", "result_so_far"]
+
+LOG_NAME = "log.txt"
+"""What a trial printed, and the traceback if it crashed; in its attempt folder."""
+
+
+class Attempt:
+    """Drives the generator of one trial and turns however it ends into a TrialResult. Only a FatalError gets out."""
+
+    def __init__(self, evaluate: Evaluate, spec: TrialSpec) -> None:
+        self.spec = spec
+        self._progress: list[Progress] = []
+        self._start = time.perf_counter()
+        self._evaluate = evaluate
+        self._generator: Generator[Progress, None, TrialResult] | None = None
+
+    def step(self) -> Event:
+        """Runs to the next measurement or to the end."""
+        try:
+            if self._generator is None:
+                self._generator = self._evaluate(self.spec)
+            progress = next(self._generator)
+        except StopIteration as stop:
+            return self._checked(stop.value)
+        except FatalError:
+            raise
+        except Exception as error:
+            _write_traceback(self.spec)
+            return self._result(*_end_of(error))
+        self._progress.append(progress)
+        return progress
+
+    def stop(self, end: EndReason, reason: str) -> TrialResult:
+        """Closes the generator, so that its `finally` blocks run."""
+        try:
+            if self._generator is not None:
+                self._generator.close()
+        except Exception:  # the trial is over; what its clean-up says stands in its log
+            _write_traceback(self.spec)
+        return self._result(end, reason)
+
+    def _checked(self, result: object) -> TrialResult:
+        if isinstance(result, TrialResult):
+            return result
+        return self._result(EndReason.CRASHED, f"the objective returned {result!r} in place of a TrialResult")
+
+    def _result(self, end: EndReason, reason: str) -> TrialResult:
+        return result_so_far(self.spec, self._progress, end, reason, time.perf_counter() - self._start)
+
+
+def result_so_far(
+    spec: TrialSpec, progress: Sequence[Progress], end: EndReason, reason: str, seconds: float
+) -> TrialResult:
+    """Returns the result of a trial that did not come to its own end: its best measurement so far, if there is any."""
+    best: Progress | None = None
+    for each in progress:
+        if best is None or spec.objective.better(each.value, best.value):
+            best = each
+    return TrialResult(
+        trial=spec.number,
+        attempt=spec.attempt,
+        end=end,
+        reason=reason if reason.startswith(end.value) else f"{end.value}: {reason or end.sentence}",
+        value=best.value if best else None,
+        metrics=best.metrics if best else {},
+        best_epoch=best.epoch if best else None,
+        epochs=len(progress),
+        seconds=seconds,
+        seconds_per_epoch=seconds / len(progress) if progress else None,
+        folder=spec.folder,
+    )
+
+
+def limit_threads(threads: int) -> None:
+    """Limits the processor threads of this process, as far as libraries can be told."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+
+
+def _end_of(error: Exception) -> tuple[EndReason, str]:
+    text = " ".join(str(error).split())[:500]
+    if isinstance(error, DivergedError):
+        return EndReason.DIVERGED, text
+    if _is_out_of_memory(error, text):
+        return EndReason.OUT_OF_MEMORY, text
+    if isinstance(error, TextuneError):
+        return EndReason.CRASHED, text
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return EndReason.CRASHED, f"{type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
+
+
+def _is_out_of_memory(error: Exception, text: str) -> bool:
+    """Torch has a class of its own for graphics memory, and for main memory only a sentence."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
+
+
+def _write_traceback(spec: TrialSpec) -> None:
+    if spec.folder is None:
+        return
+    folder = Path(spec.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOG_NAME).open("a", encoding="utf-8") as log:
+        traceback.print_exc(file=log)

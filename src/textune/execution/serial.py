@@ -1,0 +1,59 @@
+"""Trials in this process, one at a time: for a single trial, for debugging, and where processes are not allowed."""
+
+from __future__ import annotations
+
+from textune.errors import FatalError
+from textune.execution.attempt import Attempt, limit_threads
+from textune.execution.base import Evaluate, Event, Executor, ExecutorConfig
+from textune.records import EndReason, TrialResult, TrialSpec
+from textune.registry import register
+
+__all__ = ["SerialConfig", "SerialExecutor"]
+
+
+class SerialExecutor(Executor):
+    """Each `wait` runs the trial up to its next measurement."""
+
+    slots = 1
+
+    def __init__(self, evaluate: Evaluate, threads: int) -> None:
+        self._evaluate, self._threads = evaluate, threads
+        self._attempt: Attempt | None = None
+        self._stopped: TrialResult | None = None
+
+    def submit(self, spec: TrialSpec) -> None:
+        assert self._attempt is None, "the only slot is taken"
+        limit_threads(self._threads)
+        self._attempt = Attempt(self._evaluate, spec)
+
+    def wait(self, timeout_seconds: float | None = None) -> list[Event]:  # noqa: ARG002 - a step takes what it takes
+        if self._attempt is None:
+            return []
+        try:
+            event = self._stopped or self._attempt.step()
+        except FatalError:
+            self._attempt = None
+            raise
+        if isinstance(event, TrialResult):
+            self._attempt = self._stopped = None
+        return [event]
+
+    def proceed(self, trial: int) -> None:
+        """The trial goes on in the next `wait`."""
+
+    def stop(self, trial: int, end: EndReason, reason: str) -> None:
+        if self._attempt is not None and self._attempt.spec.number == trial:
+            self._stopped = self._attempt.stop(end, reason)
+
+    def close(self) -> None:
+        if self._attempt is not None:
+            self._attempt.stop(EndReason.INTERRUPTED, "")
+            self._attempt = self._stopped = None
+
+
+@register("executor", "serial")
+class SerialConfig(ExecutorConfig):
+    """Trials run one after the other in this process."""
+
+    def build(self, evaluate: Evaluate) -> SerialExecutor:
+        return SerialExecutor(evaluate, self.threads_per_trial)

@@ -1,0 +1,68 @@
+"""The contracts of samplers and pruners.
+
+Both learn from three events in the order they happened: a TrialSpec (a trial started), a Progress, a TrialResult.
+What they answer depends on (study seed, stage, trial number, what was asked and told) and on nothing else. So a new one
+that is asked and told again what stands in a log is where the old one was; no state of theirs is ever stored.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from textune.config.base import Config
+from textune.records import Objective, Progress, TrialResult, TrialSpec
+from textune.space import Space
+
+__all__ = ["Event", "IsNew", "Params", "Pruner", "PrunerConfig", "Sampler", "SamplerConfig"]
+
+Params = Mapping[str, Any]
+IsNew = Callable[[Params], bool]
+Event = TrialSpec | Progress | TrialResult
+
+
+class Sampler(ABC):
+    """Proposes params."""
+
+    @abstractmethod
+    def ask(self, number: int, is_new: IsNew) -> Params | None:
+        """Returns params for trial `number`, or None if the space is exhausted.
+
+        Args:
+            is_new: True for params whose resolved config no trial had yet; only such params are returned.
+        """
+
+    def tell(self, event: Event) -> None:  # noqa: B027 - most samplers do not learn
+        """Told of every trial, also of one it did not propose (the base point)."""
+
+
+class Pruner(ABC):
+    """Stops trials that are behind."""
+
+    @abstractmethod
+    def should_prune(self, progress: Progress) -> bool:
+        """Takes note of one measurement and says whether to stop the trial. Compares equal fold and epoch only."""
+
+    def tell(self, event: TrialSpec | TrialResult) -> None:  # noqa: B027 - not every pruner needs the ends
+        """Told when a trial starts and ends."""
+
+
+class SamplerConfig(Config):
+    @abstractmethod
+    def build(self, space: Space, objective: Objective, seed: int, stage: int = 0) -> Sampler:
+        """Returns a sampler that has been told nothing yet. `seed` is the study's.
+
+        Raises:
+            StudyError: this sampler cannot search this space.
+        """
+
+    def num_trials(self, space: Space) -> int | None:  # noqa: ARG002 - only exact samplers know
+        """Returns how many trials make the search whole, or None if that is the user's choice."""
+        return None
+
+
+class PrunerConfig(Config):
+    @abstractmethod
+    def build(self, objective: Objective) -> Pruner:
+        """Returns a pruner that has been told nothing yet."""

@@ -1,0 +1,52 @@
+"""The contract of a tracker: it is told every event of a study and derives something from them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from pydantic import Field
+
+from textune.config.base import Config
+from textune.records import Objective, Progress, Record, StudyRecord, TrialResult, TrialSpec
+
+__all__ = ["Event", "StudyStart", "Tracker", "TrackerConfig"]
+
+Event = TrialSpec | Progress | TrialResult
+"""What happens in a study: a trial starts, measures something, ends."""
+
+
+class StudyStart(Record):
+    """What is known before the first trial.
+
+    `metrics` are those each result brings, by full name (`valid.accuracy`); `paths` the dimensions; `trials` how many
+    are planned at most (None: until the space is exhausted or the time is up); `header` what `study.json` holds.
+    """
+
+    name: str
+    objective: Objective
+    paths: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    trials: int | None = None
+    timeout_seconds: float | None = None
+    header: dict[str, object] = Field(default_factory=dict)
+
+
+class Tracker(ABC):
+    """Told every event, in order, by the coordinator alone. An exception is reported and never stops the study."""
+
+    def start(self, study: StudyStart) -> None:  # noqa: B027 - optional
+        """Called once, before the first trial."""
+
+    @abstractmethod
+    def record(self, event: Event) -> None:
+        """Called for every event."""
+
+    def finish(self, study: StudyRecord) -> None:  # noqa: B027 - optional
+        """Called once after the last trial, also when the study was interrupted or failed."""
+
+
+class TrackerConfig(Config):
+    @abstractmethod
+    def build(self, folder: Path) -> Tracker:
+        """Returns a tracker that may write to the run folder."""
