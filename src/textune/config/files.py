@@ -49,14 +49,17 @@ class _Loader(yaml.SafeLoader):
 for _tag, _pattern, _first in (
     ("null", r"~|null|", ["~", "n", ""]),
     ("bool", r"true|false", list("tf")),
-    ("int", r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0o[0-7]+", list("-+0123456789")),
+    ("int", r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+", list("-+0123456789")),
     (
         "float",
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
         list("-+.0123456789"),
     ),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)  # type: ignore[no-untyped-call]
+
+
+_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map"))
 
 
 def parse(text: str, source: str = "study", *, as_json: bool = False) -> Document:
@@ -69,11 +72,12 @@ def parse(text: str, source: str = "study", *, as_json: bool = False) -> Documen
         raise StudyError([Problem(source, "", f"is larger than {MAX_BYTES:,} bytes; a study file is a few kilobytes")])
     builder = _Builder(source)
     if as_json:
-        _check_json(text, source)
-        text = text.replace("\t", " ")
-    values = builder.build(_compose(text, source))
-    if values is None:
-        values = {}
+        values = _json(text, source)
+        # JSON is YAML once tabs and characters that YAML wants escaped are gone: the line numbers come from there
+        text = text.replace("\t", " ").replace("\x7f", "\\x7f").encode("ascii", "backslashreplace").decode()
+        builder.build(_compose(text, source))
+    else:
+        values = builder.build(_compose(text, source)) or {}
     if not isinstance(values, dict):
         builder.problem((), "must be a mapping of settings, such as 'training: {epochs: 3}'")
     if builder.problems:
@@ -105,13 +109,13 @@ def _compose(text: str, source: str) -> yaml.Node | None:
     return node
 
 
-def _check_json(text: str, source: str) -> None:
+def _json(text: str, source: str) -> Any:
     try:
-        json.loads(text)
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise StudyError([Problem(f"{source}:{error.lineno}", "", f"is not valid JSON: {error.msg}")]) from error
-    except RecursionError as error:
-        raise StudyError([Problem(source, "", f"is nested deeper than {MAX_DEPTH} levels")]) from error
+    except (RecursionError, ValueError) as error:
+        raise StudyError([Problem(source, "", f"is not valid JSON: {error}")]) from error
 
 
 class _Builder:
@@ -138,6 +142,9 @@ class _Builder:
                 [Problem(self.source, "", f"expands to more than {limit}; aliases may refer to each other")]
             )
         self.lines.setdefault(path, node.start_mark.line + 1)
+        if node.tag not in _TAGS:
+            self.problem(path, f"has the YAML tag '{node.tag}'; only text, numbers, lists and mappings are allowed")
+            return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -169,16 +176,13 @@ class _Builder:
             return text == "true"
         if tag in ("int", "float"):
             return self._number(tag, text, path)
-        if tag == "str":
-            return text
-        self.problem(path, f"has the YAML tag '{node.tag}'; only plain text, numbers, lists and mappings are allowed")
-        return None
+        return text
 
     def _number(self, tag: str, text: str, path: Path) -> int | float | None:
         try:
             if tag == "int":
-                return int(text, 0)
+                return int(text, 0 if text[:2] in ("0x", "0o") else 10)
             return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         except ValueError:  # more digits than Python converts
-            self.problem(path, "is a number with too many digits")
+            self.problem(path, "is a number that cannot be read (too many digits?)")
             return None
