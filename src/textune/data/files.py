@@ -236,7 +236,7 @@ def _check_surrogates(text: str) -> None:
 
 
 def _parse_label(value: Any) -> str | None:
-    """Returns a label's name, without blanks around it and without '.0' after a whole number; None where it is missing."""
+    """Returns a label's name, without blanks around it or '.0' after a whole number; None where it is missing."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bool):

@@ -24,7 +24,7 @@ CLASSES = ("negative", "positive")
 SPLITS = {"train": TRAIN, "test": TEST}
 WAYS = (
     "download aclImdb_v1.tar.gz from https://ai.stanford.edu/~amaas/data/sentiment/ and unpack it into that folder "
-    "(train/pos, train/neg, test/pos, test/neg), or put train.parquet and test.parquet with columns text and label there"
+    "(train/pos, train/neg, test/pos, test/neg), or put train.parquet and test.parquet (columns text, label) there"
 )
 
 

@@ -42,7 +42,7 @@ def locate(path: str, folders: Sequence[Path]) -> str:
 
 
 def locate_set(folder: str, names: Sequence[str], folders: Sequence[Path]) -> tuple[str, ...] | None:
-    """Returns the places of files that belong together, from the first folder that has all of them; None if none has."""
+    """Returns the places of files that belong together, from the first folder that has them all; None if none has."""
     paths = [f"{folder.rstrip('/')}/{name}" if folder else name for name in names]
     if all(is_url(path) for path in paths):
         return tuple(paths)

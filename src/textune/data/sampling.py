@@ -26,9 +26,9 @@ _ROUNDING = 1e-9
 def deal(strata_N: Ids, groups_N: Ids | None, shares: Sequence[float], random: np.random.Generator) -> Ids:
     """Returns the part of each row, 0 … P-1.
 
-    Where every row stands alone each part gets its share of each stratum to within one row, and with two parts its share
-    of all rows, rounded. A group goes to one part and counts for the stratum most of its rows have, so shares hold as far
-    as the sizes of the groups allow.
+    Where every row stands alone each part gets its share of each stratum to within one row, and with two parts its
+    share of all rows, rounded. A group goes to one part and counts for the stratum most of its rows have, so shares
+    hold as far as the sizes of the groups allow.
 
     Args:
         strata_N: rows of one number are divided in proportion.
@@ -54,7 +54,7 @@ def deal(strata_N: Ids, groups_N: Ids | None, shares: Sequence[float], random: n
 
 
 def _next_part(owed: list[float], carried: list[float], shares: Sequence[float], size: int) -> int:
-    """The part with room for the unit that lacks most of its share; if none has room, the part that is owed most in all."""
+    """The part with room for the unit that lacks most of its share; if none has room, the one owed most in all."""
     best, most = -1, 0.0
     for part, rows in enumerate(owed):
         if rows >= size - _ROUNDING and rows / shares[part] > most:

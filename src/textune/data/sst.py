@@ -86,7 +86,7 @@ class SstConfig(DataConfig):
         return fingerprinted(sample(rows, self.max_rows, seed))
 
     def _phrases(self, place: str, trees: Sequence[str], sentences: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-        """Yields the distinct phrases of the train trees that are no train sentence: text, label, first sentence with it."""
+        """Yields the distinct phrases of the train trees that are no train sentence: text, label, first sentence."""
         seen = {(sentences[index], int(tree[1])) for index, tree in enumerate(trees)}
         for index, tree in enumerate(trees):
             for text, label in _nodes(place, index + 1, tree, self.min_phrase_tokens):
