@@ -1,0 +1,238 @@
+"""Files that survive: written whole or not at all, appended line by line, locked, and free of credentials."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import math
+import os
+import re
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from textune.errors import FatalError, RunFolderError
+
+__all__ = ["FolderLock", "LineLog", "cache_folder", "dump_json", "read_events", "redact", "write_atomically"]
+
+SYNC_SECONDS = 1.0
+"""What a power cut may cost at most."""
+
+LOCK_FILE = ".lock"
+CHECKSUM = ',"crc":"'
+CHECKSUM_LENGTH = len(CHECKSUM) + 8 + len('"}')
+
+_USER_INFO = re.compile(r"(?<=://)[^/\s]*@")
+_QUERY = re.compile(r"(://[^\s'\"?]*)\?[^\s'\"]+")
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Writes a file under a temporary name, forces it to disk and renames it; a reader sees the old or the new one."""
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def dump_json(value: Any) -> str:
+    """Returns compact, strict JSON; floats that JSON lacks become "NaN", "Infinity" and "-Infinity"."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def redact(text: str) -> str:
+    """Returns the text with user names, passwords and query strings of URLs replaced by `***`."""
+    if "://" not in text:
+        return text
+    return _QUERY.sub(r"\1?***", _USER_INFO.sub("***@", text))
+
+
+def cache_folder() -> Path:
+    """Returns `$TEXTUNE_CACHE`, or the platform's place for caches; made if missing, closed to other users."""
+    given = os.environ.get("TEXTUNE_CACHE")
+    if given:
+        folder = Path(given).expanduser().absolute()
+    else:
+        from platformdirs import user_cache_path
+
+        folder = user_cache_path("textune", appauthor=False)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+class LineLog:
+    """Appends JSON objects to a file, each on a line of its own that carries its CRC-32.
+
+    A line is with the operating system when `append` returns, so it survives the process; a thread forces lines to disk
+    every second, so a power cut costs the last second at most. A torn tail that such a cut left is removed first.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.exists():
+            _, torn_bytes = read_events(path)
+            if torn_bytes:
+                os.truncate(path, path.stat().st_size - torn_bytes)
+        self.path = path
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        self._written, self._closed = threading.Event(), threading.Event()
+        self._error: OSError | None = None
+        self._syncer = threading.Thread(target=self._sync, name="textune-log-sync", daemon=True)
+        self._syncer.start()
+
+    def append(self, event: str | Mapping[str, Any]) -> None:
+        """Appends a JSON object that is not empty, given as its text or as a mapping.
+
+        Raises:
+            FatalError: it cannot be written (disk full, folder gone).
+        """
+        text = event if isinstance(event, str) else dump_json(event)
+        line = text.encode()
+        line = b'%b,"crc":"%08x"}\n' % (line[:-1], zlib.crc32(line))
+        try:
+            if self._error is not None:
+                raise self._error
+            while line:
+                line = line[os.write(self._file, line) :]
+        except OSError as error:
+            raise FatalError(f"{self.path} cannot be written: {error.strerror}; what it held before is kept") from error
+        self._written.set()
+
+    def close(self) -> None:
+        """Forces everything to disk. Idempotent."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._written.set()
+        self._syncer.join()
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _sync(self) -> None:
+        while not self._closed.wait(SYNC_SECONDS):
+            self._written.wait()
+            self._force()
+        self._force()
+
+    def _force(self) -> None:
+        self._written.clear()
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # pipes and some network file systems have no fsync
+                self._error = error
+
+
+def read_events(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Returns the events of a `LineLog`, without checksums, and how many bytes at its end are torn and to be ignored.
+
+    Raises:
+        RunFolderError: the file cannot be read, or a line before the end is damaged; the sentence names it.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be read: {error.strerror}") from error
+    lines = content.split(b"\n")
+    torn_bytes = len(lines.pop())
+    events: list[dict[str, Any]] = []
+    damaged: int | None = None
+    for number, line in enumerate(lines, start=1):
+        event = _checked(line)
+        if event is None:
+            damaged = damaged or number
+            torn_bytes += len(line) + 1
+        elif damaged is None:
+            events.append(event)
+        else:
+            raise RunFolderError(
+                f"{path}:{damaged}: the line does not match its checksum, and whole lines follow; it was changed by "
+                "hand, or the disk is at fault; restore the file from a copy, or start anew with --fresh"
+            )
+    return events, torn_bytes
+
+
+class FolderLock:
+    """Keeps other processes out of a folder until it is released; the kernel releases it when this process ends.
+
+    Raises:
+        RunFolderError: another process holds it; the sentence says which, and since when.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._file = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise RunFolderError(
+                f"{folder} cannot be written: {error.strerror}; name another one with --out"
+            ) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = _owner(os.read(self._file, 1000))
+            self.release()
+            raise RunFolderError(f"{folder} is in use by {owner}; wait until it ends, or stop it") from None
+        os.ftruncate(self._file, 0)
+        me = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+        os.write(self._file, dump_json(me).encode())
+
+    def release(self) -> None:
+        """Idempotent. The file stays: removing it would let two others lock two different files of that name."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _checked(line: bytes) -> dict[str, Any] | None:
+    """Returns the event of a line, None if its checksum is missing or wrong."""
+    body, checksum = line[:-CHECKSUM_LENGTH] + b"}", line[-CHECKSUM_LENGTH:]
+    if checksum != b'%b%08x"}' % (CHECKSUM.encode(), zlib.crc32(body)):
+        return None
+    with contextlib.suppress(ValueError):
+        event = json.loads(body)
+        if isinstance(event, dict):
+            return event
+    return None
+
+
+def _owner(content: bytes) -> str:
+    try:
+        owner = json.loads(content)
+        minutes = (time.time() - owner["since"]) / 60
+        return f"process {owner['pid']} on {owner['host']}, for {minutes:.0f} min"
+    except (ValueError, KeyError, TypeError):
+        return "another process"  # it has the lock, and has not yet written who it is
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
