@@ -49,10 +49,13 @@ def per_class(confusion_KK: NDArray[np.int64]) -> PerClass:
 
 
 def log_loss(labels_N: Labels, probabilities_NK: Probabilities) -> float:
-    """Mean cross-entropy in nats; probabilities below 1.2e-7 (float32's resolution) count as that. NaN stays NaN."""
+    """Mean cross-entropy in nats; NaN stays NaN.
+
+    Probabilities are kept 1.2e-7 (the resolution of float32) away from 0 and 1, so that no single error is infinite.
+    """
     chosen_N = probabilities_NK[np.arange(len(labels_N)), labels_N].astype(np.float64)
     eps = float(np.finfo(np.float32).eps)
-    return float(-np.log(np.clip(chosen_N, eps, 1.0)).mean())
+    return float(-np.log(np.clip(chosen_N, eps, 1 - eps)).mean())
 
 
 def evaluate(labels_N: Labels, probabilities_NK: Probabilities, names: Iterable[str]) -> dict[str, float]:

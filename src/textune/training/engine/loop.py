@@ -7,7 +7,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,13 +76,13 @@ def fit(
 
     for epoch in range(1, config.epochs + 1):
         epoch_started = time.perf_counter()
-        with torch.random.fork_rng(devices=[training.device] if training.device.type == "cuda" else []):
-            torch.manual_seed(derive(seed, "dropout", epoch))
-            losses = training.epoch(epoch, train(epoch), stopping.history)
-        train_seconds += time.perf_counter() - epoch_started
+        with precision.flushed_denormals():
+            with _own_random_state(derive(seed, "dropout", epoch), training.device):
+                losses = training.epoch(epoch, train(epoch), stopping.history)
+            train_seconds += time.perf_counter() - epoch_started
+            predictions = predict(model, valid, training.precision)
         num_rows += losses.num_rows
 
-        predictions = predict(model, valid, training.precision)
         if not np.isfinite(predictions.probabilities_NK).all():
             raise DivergedError(f"epoch {epoch}: the model gives probabilities that are not finite")
         measured = evaluate(predictions.labels_N, predictions.probabilities_NK, names)
@@ -138,7 +139,6 @@ class _Training:
     def start(
         cls, model: nn.Module, config: TrainingConfig, class_counts_K: NDArray[np.int64], total_steps: int
     ) -> _Training:
-        torch.set_flush_denormal(True)  # subnormal numbers make kernels several times slower
         device, optimizer, schedule = device_of(model), config.optimizer, config.schedule
         assert isinstance(optimizer, OptimizerConfig)
         assert isinstance(schedule, ScheduleConfig)
@@ -229,6 +229,13 @@ class _Best:
     weights: dict[str, Tensor]
     metrics: dict[str, float]
     valid: Predictions
+
+
+@contextmanager
+def _own_random_state(seed: int, device: torch.device) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def _maximized(metric: str, objective: Objective) -> bool:
