@@ -12,11 +12,12 @@ import numpy as np
 from pydantic import Field
 
 from textune.data.base import TEST, TRAIN, DataConfig, Rows
-from textune.data.locate import locate_set, missing_set, redact
+from textune.data.locate import locate_set, missing_set
 from textune.data.sampling import fingerprinted, sample
 from textune.data.tables import read_table
 from textune.errors import DataError
 from textune.registry import register
+from textune.storage import redact
 
 __all__ = ["ImdbConfig"]
 

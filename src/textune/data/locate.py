@@ -7,23 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textune.errors import DataError
+from textune.storage import redact
 
-__all__ = ["is_url", "locate", "locate_set", "missing_set", "read_bytes", "redact"]
+__all__ = ["is_url", "locate", "locate_set", "missing_set", "read_bytes"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:// is a drive
-_USER = re.compile(r"//[^/\s]*@")
-_QUERY = re.compile(r"\?[^\s'\"]+")
 
 
 def is_url(path: str) -> bool:
     return _SCHEME.match(path) is not None
-
-
-def redact(text: str) -> str:
-    """Returns the text with user names, passwords and query strings of URLs replaced by `***`."""
-    if "://" not in text:
-        return text
-    return _QUERY.sub("?***", _USER.sub("//***@", text))
 
 
 def locate(path: str, folders: Sequence[Path]) -> str:

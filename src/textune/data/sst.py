@@ -15,10 +15,11 @@ import numpy as np
 from pydantic import Field
 
 from textune.data.base import TEST, TRAIN, VALID, DataConfig, Rows
-from textune.data.locate import locate_set, missing_set, read_bytes, redact
+from textune.data.locate import locate_set, missing_set, read_bytes
 from textune.data.sampling import fingerprinted, sample, take
 from textune.errors import DataError
 from textune.registry import register
+from textune.storage import redact
 
 __all__ = ["SstConfig"]
 

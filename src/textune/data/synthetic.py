@@ -1,8 +1,8 @@
 """Data kind `synthetic`: generated reviews whose class follows from their text, in which word order matters.
 
-Each review has one verdict. Around it stand what a reader must see through: negation ("not good"), contrast (what follows
-"but" counts, what follows "although" does not), intensity ("almost", "really"), hearsay, opinions of other visits, and
-words that come into fashion and go. A share of the labels is then made wrong, so the best reachable accuracy is known.
+Each review has one verdict. A reader must see through negation ("not good"), contrast (what follows "but" counts, what
+follows "although" does not), intensity ("almost", "really"), hearsay and other visits, and words that come into fashion
+and go. A share of the labels is then made wrong, so the best reachable accuracy is known.
 """
 
 # N rows, K classes
@@ -40,14 +40,18 @@ SCORES: dict[int, tuple[tuple[int, ...], ...]] = {
 
 # Each list runs from the oldest to the newest word; at any time about 40% of it are in use.
 WORDS = {
-    -2: "dreadful ghastly wretched awful terrible horrible atrocious abysmal rubbish trash".split(),
-    -1: "shabby dreary poor bad dull bland weak mediocre lame meh".split(),
-    0: "passable tolerable ordinary average standard typical unremarkable neutral so-so mid".split(),
-    1: "agreeable pleasant fine good nice lovely decent solid neat cool".split(),
-    2: "splendid marvellous superb excellent wonderful fantastic brilliant amazing stellar epic".split(),
+    score: words.split()
+    for score, words in {
+        -2: "dreadful ghastly wretched awful terrible horrible atrocious abysmal rubbish trash",
+        -1: "shabby dreary poor bad dull bland weak mediocre lame meh",
+        0: "passable tolerable ordinary average standard typical unremarkable neutral so-so mid",
+        1: "agreeable pleasant fine good nice lovely decent solid neat cool",
+        2: "splendid marvellous superb excellent wonderful fantastic brilliant amazing stellar epic",
+    }.items()
 }
-ASPECTS = "porter parlour room food service staff price view breakfast pool location wifi app playlist".split()
+ASPECTS = ("porter", "parlour", "room", "food", "service", "staff", "price", "view", "pool", "location", "wifi", "app")
 IN_USE = 0.4
+FIRST_MONTH = 12 * (2022 - 1970)
 
 OPENINGS = (
     "We stayed for two nights",
@@ -106,12 +110,13 @@ class SyntheticConfig(DataConfig):
         if self.noise == 0:
             return labels_N
         wrong_N = deal(split_N.astype(np.int64), None, (self.noise, 1 - self.noise), random) == 0
-        return (labels_N + wrong_N * random.integers(1, self.classes, size=self.rows)) % self.classes
+        steps_N = np.where(wrong_N, random.integers(1, self.classes, size=self.rows), 0)
+        return (labels_N + steps_N) % np.int64(self.classes)
 
     def _dates(self, times_N: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.datetime64]:
-        months_N = np.datetime64("2022-01", "M") + (times_N * self.months).astype("timedelta64[M]")
-        days_N = random.integers(28, size=self.rows).astype("timedelta64[D]")
-        return months_N.astype("datetime64[D]") + days_N
+        months_N = (FIRST_MONTH + (times_N * self.months).astype(np.int64)).astype("datetime64[M]")
+        days_N = months_N.astype("datetime64[D]").astype(np.int64) + random.integers(28, size=self.rows)
+        return days_N.astype("datetime64[D]")
 
 
 def _review(scores: Sequence[int], time: float, draws: Iterator[float]) -> str:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from textune.data.locate import is_url, read_bytes, redact
+from textune.data.locate import is_url, read_bytes
 from textune.errors import DataError, MissingDependencyError
+from textune.storage import redact
 
 __all__ = ["Table", "read_table"]
 

@@ -1,0 +1,116 @@
+"""Statistics of a data set as its study divides it: what a person checks before trusting a number."""
+
+# N rows, M rows of one split
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textune.data.base import Examples, Rows, Splits
+
+__all__ = ["describe"]
+
+Ids = NDArray[np.int64]
+
+
+def describe(
+    rows: Rows,
+    splits: Splits,
+    examples: Examples,
+    *,
+    vocabulary_size: int,
+    unknown_id: int = 1,
+    max_length: int | None = None,
+) -> dict[str, Any]:
+    """Returns JSON values: counts, shares (0 … 1) and token lengths of the whole data and of each split.
+
+    Train and valid are those of the first fold. Lengths are those of the uncut texts.
+
+    Args:
+        rows: the data as loaded.
+        splits: who trains, chooses and tests.
+        examples: the token ids of the same rows, uncut.
+        vocabulary_size: number of tokens with an id.
+        unknown_id: the id of every unknown token.
+        max_length: tokens kept of a text; None keeps all.
+    """
+    fold = splits.folds[0]
+    parts = {"train": fold.train, "valid": fold.valid, "test": splits.test}
+    parts = {name: ids for name, ids in parts.items() if len(ids)}
+    used = np.unique(np.concatenate([splits.test, *(ids for each in splits.folds for ids in (each.train, each.valid))]))
+    all_rows = {**parts, "all": np.arange(len(rows))}
+    text_N = _text_numbers(rows)
+    tokens = _Tokens(examples, unknown_id, max_length)
+    statistics: dict[str, Any] = {
+        "rows": len(rows),
+        "rows_in_no_split": len(rows) - len(used),
+        "folds": len(splits.folds),
+        "vocabulary_size": vocabulary_size,
+        "splits": {name: _split(rows, ids, text_N, tokens) for name, ids in all_rows.items()},
+        "labels": {name: _balance(rows, ids) for name, ids in all_rows.items()},
+        "texts_in_two_splits": _shared_texts(parts, text_N),
+        "skipped": dict(rows.skipped),
+        "sources": list(rows.sources),
+        "fingerprint": rows.fingerprint,
+    }
+    if rows.groups_N is not None:
+        statistics["groups"] = len(np.unique(rows.groups_N))
+    if rows.dates_N is not None:
+        statistics["dates"] = {name: _range(rows.dates_N[ids]) for name, ids in all_rows.items()}
+    return statistics
+
+
+class _Tokens:
+    """Numbers of tokens of each text: all, unknown, and whether it is cut."""
+
+    def __init__(self, examples: Examples, unknown_id: int, max_length: int | None) -> None:
+        self.length_N = examples.lengths_N
+        unknown = np.flatnonzero(np.asarray(examples.ids_L) == unknown_id)
+        self.unknown_N = np.diff(np.searchsorted(unknown, examples.offsets_N1))
+        self.cut_N = self.length_N > (np.iinfo(np.int64).max if max_length is None else max_length)
+
+
+def _split(rows: Rows, ids: Ids, text_N: Ids, tokens: _Tokens) -> dict[str, int | float]:
+    length_M = tokens.length_N[ids]
+    total = int(length_M.sum())
+    statistics = {
+        "rows": len(ids),
+        "repeated_texts": len(ids) - len(np.unique(text_N[ids])),
+        "tokens_mean": float(length_M.mean()),
+        "tokens_median": float(np.median(length_M)),
+        "tokens_min": int(length_M.min()),
+        "tokens_max": int(length_M.max()),
+        "unknown_share": int(tokens.unknown_N[ids].sum()) / max(total, 1),
+        "cut_share": float(tokens.cut_N[ids].mean()),
+    }
+    if rows.scored_N is not None:
+        statistics["rows_scored"] = int(rows.scored_N[ids].sum())
+    return statistics
+
+
+def _balance(rows: Rows, ids: Ids) -> dict[str, int]:
+    counts = np.bincount(rows.labels_N[ids], minlength=len(rows.classes))
+    return dict(zip(rows.classes, counts.tolist(), strict=True))
+
+
+def _text_numbers(rows: Rows) -> Ids:
+    """Returns a number for each text, the same for equal texts."""
+    numbers: dict[str, int] = {}
+    return np.fromiter((numbers.setdefault(text, len(numbers)) for text in rows.texts), dtype=np.int64, count=len(rows))
+
+
+def _shared_texts(parts: Mapping[str, Ids], text_N: Ids) -> dict[str, int]:
+    """Returns how many distinct texts two splits have in common, for each two splits."""
+    return {
+        f"{one} and {other}": len(np.intersect1d(text_N[parts[one]], text_N[parts[other]]))
+        for one, other in combinations(parts, 2)
+    }
+
+
+def _range(dates_M: NDArray[np.datetime64]) -> dict[str, str]:
+    return {"first": str(dates_M.min()), "last": str(dates_M.max())}
