@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -29,7 +30,7 @@ class StudyStart(Record):
     metrics: tuple[str, ...] = ()
     trials: int | None = None
     timeout_seconds: float | None = None
-    header: dict[str, object] = Field(default_factory=dict)
+    header: dict[str, Any] = Field(default_factory=dict)
 
 
 class Tracker(ABC):

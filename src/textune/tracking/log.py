@@ -2,55 +2,56 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import ValidationError
 
+from textune.errors import RunFolderError
 from textune.records import Progress, StudyRecord, TrialRecord, TrialResult, TrialSpec
+from textune.storage import LineLog, dump_json, read_events
 from textune.tracking.base import Event, StudyStart
 
 __all__ = ["EVENTS", "EndState", "EventLog", "StudyHistory", "read_study"]
 
 EVENTS = "events.jsonl"
 EndState = Literal["done", "interrupted", "failed"]
-NAMES: dict[type[BaseModel], str] = {TrialSpec: "trial-started", Progress: "progress", TrialResult: "trial-ended"}
+
+_EVENTS: dict[str, type[Event]] = {"trial-started": TrialSpec, "progress": Progress, "trial-ended": TrialResult}
+_NAMES = {cls: name for name, cls in _EVENTS.items()}
 
 
 class EventLog:
     """Appends events to a run folder's `events.jsonl`.
 
     Lines: study-started, trial-started, progress, trial-ended, test-read, study-ended; each with its Unix time.
-
-    Raises:
-        FatalError: an event cannot be written (disk full, folder gone); a study must not go on unrecorded.
+    Every method raises FatalError if it cannot write: a study must not go on unrecorded.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / EVENTS).open("a", encoding="utf-8")
+        self._lines = LineLog(folder / EVENTS)
 
     def start(self, study: StudyStart) -> None:
         self._append("study-started", study.model_dump_json())
 
     def record(self, event: Event) -> None:
-        self._append(NAMES[type(event)], event.model_dump_json())
+        self._append(_NAMES[type(event)], event.model_dump_json())
 
-    def read_test(self, test: dict[str, Any]) -> None:
+    def read_test(self, test: Mapping[str, Any]) -> None:
         """Records the one reading of the test split."""
-        self._append("test-read", json.dumps(test))
+        self._append("test-read", dump_json(test))
 
     def finish(self, state: EndState, reason: str, seconds: float) -> None:
-        self._append("study-ended", json.dumps({"state": state, "reason": reason, "seconds": seconds}))
+        self._append("study-ended", dump_json({"state": state, "reason": reason, "seconds": seconds}))
 
     def close(self) -> None:
-        self._file.close()
+        """Forces everything to disk. Idempotent."""
+        self._lines.close()
 
     def _append(self, name: str, content: str) -> None:
-        self._file.write(f'{{"event":"{name}","time":{time.time():.3f},"content":{content}}}\n')
-        self._file.flush()
+        self._lines.append(f'{{"event":"{name}","time":{time.time():.3f},"content":{content}}}')
 
 
 class StudyHistory:
@@ -94,7 +95,7 @@ class StudyHistory:
             state=self._state,
             reason=self._reason,
             objective=self._start.objective,
-            header=dict(self._start.header),
+            header=self._start.header,
             trials=trials,
             test=self._test,
             seconds=self._seconds,
@@ -102,31 +103,31 @@ class StudyHistory:
 
 
 def read_study(folder: Path) -> StudyRecord:
-    """Returns a study as its log tells it; one that runs, or was killed, is `running`.
+    """Returns a study as its log tells it; one that still runs, or was killed, is `running`.
 
     Raises:
-        RunFolderError: there is no log, or it is damaged.
+        RunFolderError: there is no log, it is damaged, or another version of textune wrote it.
     """
-    lines = _lines(folder / EVENTS)
-    first = next(lines)
-    history = StudyHistory(StudyStart.model_validate(first["content"]))
-    for line in lines:
-        content = line["content"]
-        match line["event"]:
-            case "trial-started":
-                history.add(TrialSpec.model_validate(content))
-            case "progress":
-                history.add(Progress.model_validate(content))
-            case "trial-ended":
-                history.add(TrialResult.model_validate(content))
-            case "test-read":
-                history.read_test(content)
-            case "study-ended":
-                history.end(content["state"], content["reason"], content["seconds"])
+    path = folder / EVENTS
+    lines, _ = read_events(path)
+    if not lines or lines[0]["event"] != "study-started":
+        raise RunFolderError(f"{path} does not begin with the start of a study; start anew with --fresh")
+    try:
+        history = StudyHistory(StudyStart.model_validate(lines[0]["content"]))
+        history.end("running", "", lines[-1]["time"] - lines[0]["time"])
+        for line in lines[1:]:
+            _replay(history, line["event"], line["content"])
+    except (ValidationError, KeyError) as error:
+        raise RunFolderError(f"{path} is not understood; another version of textune wrote it: {error}") from error
     return history.record()
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
+def _replay(history: StudyHistory, name: str, content: dict[str, Any]) -> None:
+    if name in _EVENTS:
+        history.add(_EVENTS[name].model_validate(content))
+    elif name == "test-read":
+        history.read_test(content)
+    elif name == "study-ended":
+        history.end(content["state"], content["reason"], content["seconds"])
+    else:
+        raise KeyError(name)

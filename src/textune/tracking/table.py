@@ -1,0 +1,80 @@
+"""One CSV row per trial, written when the trial ends."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from textune.records import TrialResult, TrialSpec
+from textune.registry import register
+from textune.tracking.base import Event, StudyStart, Tracker, TrackerConfig
+
+__all__ = ["TABLE", "TableConfig", "TableTracker"]
+
+TABLE = "trials.csv"
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class TableTracker(Tracker):
+    """Columns: trial, state, reason, the metrics, best_epoch, epochs, seconds, seconds_per_epoch, the params.
+
+    A param that does not apply to a trial, and a metric it did not come to, is an empty cell.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._metrics: tuple[str, ...] = ()
+        self._params: tuple[str, ...] = ()
+        self._specs: dict[int, TrialSpec] = {}
+
+    def start(self, study: StudyStart) -> None:
+        self._metrics, self._params = study.metrics, study.paths
+        header = ["trial", "state", "reason", *self._metrics, "best_epoch", "epochs", "seconds", "seconds_per_epoch"]
+        self._append([*header, *self._params])
+
+    def record(self, event: Event) -> None:
+        if isinstance(event, TrialSpec):
+            self._specs[event.number] = event
+        elif isinstance(event, TrialResult):
+            params = self._specs.pop(event.trial).params
+            self._append(
+                [*self._outcome(event), *(_cell(params[path]) if path in params else "" for path in self._params)]
+            )
+
+    def _outcome(self, result: TrialResult) -> list[str]:
+        metrics = (result.metrics.get(name) for name in self._metrics)
+        return [
+            str(result.trial),
+            result.state.value,
+            _cell(result.reason),
+            *(_rounded(value, 6) for value in metrics),
+            _rounded(result.best_epoch, 0),
+            str(result.epochs),
+            _rounded(result.seconds, 3),
+            _rounded(result.seconds_per_epoch, 3),
+        ]
+
+    def _append(self, row: list[str]) -> None:
+        """Opens the file for each row: it is whole whenever someone looks, and no handle keeps a reader out."""
+        with self._path.open("a", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerow(row)
+
+
+@register("tracker", "table")
+class TableConfig(TrackerConfig):
+    """A row per trial in trials.csv."""
+
+    def build(self, folder: Path) -> TableTracker:
+        return TableTracker(folder / TABLE)
+
+
+def _rounded(value: float | None, digits: int) -> str:
+    return "" if value is None else str(round(value, digits))
+
+
+def _cell(value: Any) -> str:
+    """Returns text as it is, anything else as JSON. A spreadsheet must not take text for a formula."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA_STARTS) else text
