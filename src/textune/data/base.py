@@ -89,6 +89,14 @@ class Splits:
 class DataConfig(Config):
     """Base of the data kinds: `load` reads the whole data set."""
 
+    def find(self, folders: Sequence[Path]) -> tuple[str, ...]:  # noqa: ARG002 - generated data has no files
+        """Returns the files, folders or URLs that `load` reads, without reading them.
+
+        Raises:
+            DataError: one is missing; says where it was looked for and the ways to get it.
+        """
+        return ()
+
     @abstractmethod
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
         """Reads the rows.

@@ -78,15 +78,22 @@ class FilesConfig(DataConfig):
         return self
 
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
-        files = ((self.path, UNASSIGNED), (self.train, TRAIN), (self.valid, VALID), (self.test, TEST))
+        splits = [split for path, split in self._files if path is not None]
         parts = [
-            _Part(self, read_table(locate(path, folders), self._wanted, **self._reading), given)
-            for path, given in files
-            if path is not None
+            _Part(self, read_table(place, self._wanted, **self._reading), split)
+            for place, split in zip(self.find(folders), splits, strict=True)
         ]
-        if not parts:
-            raise DataError("data kind 'files' names no file; set data.path to a csv, tsv, jsonl or parquet file")
         return fingerprinted(sample(_join(self, parts), self.max_rows, seed))
+
+    def find(self, folders: Sequence[Path]) -> tuple[str, ...]:
+        places = tuple(locate(path, folders) for path, _ in self._files if path is not None)
+        if not places:
+            raise DataError("data kind 'files' names no file; set data.path to a csv, tsv, jsonl or parquet file")
+        return places
+
+    @property
+    def _files(self) -> tuple[tuple[str | None, int], ...]:
+        return ((self.path, UNASSIGNED), (self.train, TRAIN), (self.valid, VALID), (self.test, TEST))
 
     @property
     def _wanted(self) -> set[str]:

@@ -23,6 +23,8 @@ __all__ = ["ImdbConfig"]
 
 CLASSES = ("negative", "positive")
 SPLITS = {"train": TRAIN, "test": TEST}
+PARQUET = tuple(f"{split}.parquet" for split in SPLITS)
+FOLDERS = tuple(f"{split}/{part}" for split in SPLITS for part in ("neg", "pos"))
 WAYS = (
     "download aclImdb_v1.tar.gz from https://ai.stanford.edu/~amaas/data/sentiment/ and unpack it into that folder "
     "(train/pos, train/neg, test/pos, test/neg), or put train.parquet and test.parquet (columns text, label) there"
@@ -36,15 +38,18 @@ class ImdbConfig(DataConfig):
     path: str = Field("imdb", description="the aclImdb folder, or a folder of train.parquet and test.parquet")
     max_rows: int | None = Field(None, ge=2, description="rows to take at most, drawn per split and label; null: all")
 
+    def find(self, folders: Sequence[Path]) -> tuple[str, ...]:
+        places = locate_set(self.path, PARQUET, folders) or locate_set(self.path, FOLDERS, folders)
+        if places is None:
+            raise missing_set("The IMDb review set", self.path, WAYS, folders)
+        return places
+
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
-        sources = locate_set(self.path, [f"{split}.parquet" for split in SPLITS], folders)
-        if sources is not None:
-            parts = [_read_parquet(place) for place in sources]
+        places = self.find(folders)
+        if len(places) == len(PARQUET):
+            parts = [_read_parquet(place) for place in places]
         else:
-            sources = locate_set(self.path, [f"{split}/{kind}" for split in SPLITS for kind in ("neg", "pos")], folders)
-            if sources is None:
-                raise missing_set("The IMDb review set", self.path, WAYS, folders)
-            folder = Path(sources[0]).parent.parent
+            folder = Path(places[0]).parent.parent
             parts = [_read_folder(folder / split) for split in SPLITS]
         sizes = [len(labels) for _, labels in parts]
         rows = Rows(
@@ -52,7 +57,7 @@ class ImdbConfig(DataConfig):
             labels_N=np.array([label for _, labels in parts for label in labels], dtype=np.int64),
             classes=CLASSES,
             split_N=np.repeat(np.array(list(SPLITS.values()), dtype=np.int8), sizes),
-            sources=tuple(redact(place) for place in sources),
+            sources=tuple(redact(place) for place in places),
             fingerprint="",
         )
         return fingerprinted(sample(rows, self.max_rows, seed))
@@ -72,10 +77,10 @@ def _read_parquet(place: str) -> tuple[list[str], list[int]]:
 def _read_folder(folder: Path) -> tuple[list[str], list[int]]:
     texts: list[str] = []
     labels: list[int] = []
-    for label, kind in enumerate(("neg", "pos")):
-        files = sorted((folder / kind).glob("*.txt"))
+    for label, part in enumerate(("neg", "pos")):
+        files = sorted((folder / part).glob("*.txt"))
         if not files:
-            raise DataError(f"{folder / kind} holds no .txt file; {WAYS}")
+            raise DataError(f"{folder / part} holds no .txt file; {WAYS}")
         for file in files:
             try:
                 texts.append(file.read_bytes().decode())

@@ -51,10 +51,14 @@ class SstConfig(DataConfig):
     min_phrase_tokens: int = Field(2, ge=1, description="tokens of the shortest phrase; 1 adds single words")
     max_rows: int | None = Field(None, ge=2, description="rows to take at most, drawn per split and label; null: all")
 
-    def load(self, folders: Sequence[Path], seed: int) -> Rows:
+    def find(self, folders: Sequence[Path]) -> tuple[str, ...]:
         places = locate_set(self.path, tuple(FILES), folders)
         if places is None:
             raise missing_set("The Stanford Sentiment Treebank", self.path, WAYS, folders)
+        return places
+
+    def load(self, folders: Sequence[Path], seed: int) -> Rows:
+        places = self.find(folders)
         trees = {place: _read_trees(place) for place in places}
         texts: list[str] = []
         labels: list[int] = []
