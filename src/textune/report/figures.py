@@ -7,8 +7,9 @@ data is escaped here, because plotly reads tags in its labels.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from textune.records import TrialState
 from textune.report.summary import ClassReport, Curve, DimensionTable, Point, Summary, TrialRow
@@ -17,9 +18,14 @@ from textune.tracking.wording import number, plain, setting, short_names
 __all__ = ["best_so_far", "confusion", "dimension", "learning_curves", "losses", "parallel_coordinates"]
 
 Figure = dict[str, Any]
+T = TypeVar("T")
 
 MAX_CURVES = 200  # more lines than this are one grey area, and slow
+MAX_LINES = 80  # of one group in the parallel coordinates
 MAX_LABEL = 28
+MIN_VIOLIN = 5  # the shape of fewer points is made up
+PRUNED = {"color": "muted", "symbol": "circle-open", "opacity": 0.6}
+CLEAR = "rgba(0,0,0,0)"
 
 
 def best_so_far(summary: Summary) -> Figure:
@@ -27,7 +33,7 @@ def best_so_far(summary: Summary) -> Figure:
     complete = [row for row in summary.trials if row.state == TrialState.COMPLETE and row.value is not None]
     pruned = [row for row in summary.trials if row.state == TrialState.PRUNED and row.value is not None]
     data = [
-        _trial_points(pruned, "pruned", {"color": "faint", "size": 6, "symbol": "circle-open"}),
+        _trial_points(pruned, "pruned", {**PRUNED, "size": 6}),
         _trial_points(complete, "complete", {"color": "muted", "size": 7}),
         {
             "type": "scatter",
@@ -39,7 +45,8 @@ def best_so_far(summary: Summary) -> Figure:
             "hoverinfo": "skip",
         },
     ]
-    return _figure([trace for trace in data if trace["x"]], x="trial", y=summary.metric, legend=True)
+    figure = _figure([trace for trace in data if trace["x"]], x="trial", y=summary.metric, legend=True)
+    return _whole_numbers(figure, len(summary.trials))
 
 
 def dimension(table: DimensionTable, metric: str, best: int | None) -> Figure:
@@ -47,7 +54,7 @@ def dimension(table: DimensionTable, metric: str, best: int | None) -> Figure:
     traces = _numbers(table) if table.numeric else _choices(table)
     winner = [point for point in table.points if point.trial == best]
     if winner:
-        where = winner[0].value if table.numeric else _choice(winner[0])
+        where = winner[0].value if table.numeric else _choice_text(winner[0].value)
         traces.append(
             {
                 "type": "scatter",
@@ -58,7 +65,7 @@ def dimension(table: DimensionTable, metric: str, best: int | None) -> Figure:
                 "hovertemplate": f"best: trial {best}<br>%{{y:.4f}}<extra></extra>",
             }
         )
-    figure = _figure(traces, x=_label(table.name, 60), y=metric)
+    figure = _figure(traces, x="", y=metric)
     axis = figure["layout"]["xaxis"]
     if not table.numeric:
         axis.update(type="category", categoryorder="array", categoryarray=_categories(table))
@@ -69,49 +76,43 @@ def dimension(table: DimensionTable, metric: str, best: int | None) -> Figure:
 
 
 def _numbers(table: DimensionTable) -> list[dict[str, Any]]:
-    traces = []
-    for complete, marker in ((False, {"color": "faint", "symbol": "circle-open"}), (True, {"color": "muted"})):
-        points = [point for point in table.points if point.complete is complete]
-        if points:
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "markers",
-                    "x": [point.value for point in points],
-                    "y": [point.score for point in points],
-                    "customdata": [_trial_note(point) for point in points],
-                    "marker": {**marker, "size": 7, "opacity": 0.85},
-                    "hovertemplate": "%{customdata}<br>%{x}<br>%{y:.4f}<extra></extra>",
-                }
-            )
-    return traces
+    hollow = [point for point in table.points if not point.complete]
+    solid = [point for point in table.points if point.complete]
+    traces = [_points(hollow, PRUNED), _points(solid, _solid(solid))]
+    return [trace for trace in traces if trace["x"]]
 
 
 def _choices(table: DimensionTable) -> list[dict[str, Any]]:
-    traces = []
+    hollow = _points([point for point in table.points if not point.complete], PRUNED)
+    hollow["x"] = [_choice_text(x) for x in hollow["x"]]
+    traces = [hollow]
     for category in _categories(table):
-        points = [point for point in table.points if point.complete and _choice(point) == category]
-        if points:
-            traces.append(
-                {
-                    "type": "violin",
-                    "x": [category] * len(points),
-                    "y": [point.score for point in points],
-                    "customdata": [_trial_note(point) for point in points],
-                    "points": "all",
-                    "pointpos": 0,
-                    "jitter": 0.35,
-                    "spanmode": "hard",
-                    "width": 0.8,
-                    "meanline": {"visible": len(points) > 2},
-                    "line": {"color": "muted" if len(points) > 2 else "rgba(0,0,0,0)", "width": 1},
-                    "fillcolor": "veil" if len(points) > 2 else "rgba(0,0,0,0)",
-                    "marker": {"color": "muted", "size": 6, "opacity": 0.85},
-                    "hoveron": "points",
-                    "hovertemplate": "%{customdata}<br>%{y:.4f}<extra></extra>",
-                }
-            )
-    return traces
+        points = [point for point in table.points if point.complete and _choice_text(point.value) == category]
+        enough = len(points) >= MIN_VIOLIN
+        traces.append(
+            _points(points, _solid(points))
+            | {"type": "violin", "x": [category] * len(points), "points": "all", "pointpos": 0, "jitter": 0.35}
+            | {"spanmode": "hard", "width": 0.8, "hoveron": "points", "meanline": {"visible": enough}}
+            | {"line": {"color": "muted" if enough else CLEAR, "width": 1}, "fillcolor": "veil" if enough else CLEAR}
+        )
+        del traces[-1]["mode"]
+    return [trace for trace in traces if trace["x"]]
+
+
+def _solid(points: Sequence[Point]) -> dict[str, Any]:
+    return {"color": "muted", "opacity": 0.85 if len(points) <= 200 else 0.35}
+
+
+def _points(points: Sequence[Point], marker: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [point.value for point in points],
+        "y": [point.score for point in points],
+        "customdata": [f"trial {point.trial}" + ("" if point.complete else " (pruned)") for point in points],
+        "marker": {"size": 7, **marker},
+        "hovertemplate": "%{customdata}<br>%{x}<br>%{y:.4f}<extra></extra>",
+    }
 
 
 def parallel_coordinates(summary: Summary) -> Figure | None:
@@ -139,7 +140,7 @@ def parallel_coordinates(summary: Summary) -> Figure | None:
         xs: list[float | None] = []
         ys: list[float | None] = []
         notes: list[str] = []
-        for row in members:
+        for row in _sample(members, MAX_LINES):
             ys += [axis.position(row.params.get(axis.path)) for axis in axes]
             ys += [(row.value - low) / (high - low or 1) if row.value is not None else None, None]
             xs += [*range(len(axes) + 1), None]
@@ -180,8 +181,6 @@ class _Axis:
     """One vertical axis: where a value stands between 0 and 1."""
 
     def __init__(self, table: DimensionTable) -> None:
-        import math
-
         self.path, self.name = table.path, table.name
         self.scale: Callable[[float], float] = math.log if table.log else float
         if table.numeric:
@@ -224,7 +223,7 @@ def learning_curves(summary: Summary) -> Figure | None:
     """The objective by epoch: every trial in grey (an even sample of them if many), the best one in colour."""
     best = None if summary.best is None else summary.best.number
     others = [curve for curve in summary.curves if curve.trial != best]
-    shown = others[:: max(1, -(-len(others) // MAX_CURVES))]
+    shown = _sample(others, MAX_CURVES)
     traces = []
     for name, states, colour in (
         ("pruned, failed", {"pruned", "failed"}, "faint"),
@@ -238,7 +237,10 @@ def learning_curves(summary: Summary) -> Figure | None:
         for curve in summary.curves
         if curve.trial == best
     ]
-    return _figure(traces, x="epoch", y=summary.metric, legend=True) if traces else None
+    if not traces:
+        return None
+    longest = max(curve.epochs[-1] for curve in summary.curves)
+    return _whole_numbers(_figure(traces, x="epoch", y=summary.metric, legend=True), longest)
 
 
 def _curve_trace(curves: Sequence[Curve], name: str, line: dict[str, Any]) -> dict[str, Any]:
@@ -271,7 +273,8 @@ def losses(summary: Summary) -> Figure | None:
         }
         for name, values, colour in (("train", curve.train_loss, "muted"), ("valid", curve.valid_loss, "accent"))
     ]
-    return _figure(traces, x="epoch", y=f"loss of trial {curve.trial}", legend=True)
+    figure = _figure(traces, x="epoch", y=f"loss of trial {curve.trial}", legend=True)
+    return _whole_numbers(figure, curve.epochs[-1])
 
 
 def confusion(report: ClassReport) -> Figure:
@@ -301,8 +304,17 @@ def confusion(report: ClassReport) -> Figure:
     )
     layout = figure["layout"]
     layout["height"] = max(280, min(720, 90 + 54 * len(names)))
-    layout["xaxis"].update(type="category", showgrid=False)
+    slanted = len(names) > 3 and max(map(len, names)) > 8
+    layout["xaxis"].update(type="category", showgrid=False, tickangle=-35 if slanted else 0)
     layout["yaxis"].update(type="category", showgrid=False, autorange="reversed")
+    layout["yaxis"]["title"]["standoff"] = 8
+    return figure
+
+
+def _whole_numbers(figure: Figure, most: int) -> Figure:
+    """Keeps ticks off fractions of a trial or an epoch."""
+    if most <= 12:
+        figure["layout"]["xaxis"]["dtick"] = 1
     return figure
 
 
@@ -319,13 +331,13 @@ def _trial_points(rows: Sequence[TrialRow], name: str, marker: dict[str, Any]) -
     }
 
 
+def _sample(items: Sequence[T], most: int) -> Sequence[T]:
+    return items[:: max(1, -(-len(items) // most))]
+
+
 def _params_note(row: TrialRow) -> str:
     names = short_names(row.params)
     return "<br>".join(f"{_label(names[path])} = {_label(setting(value))}" for path, value in row.params.items())
-
-
-def _trial_note(point: Point) -> str:
-    return f"trial {point.trial}" + ("" if point.complete else " (pruned)")
 
 
 def _distinct(table: DimensionTable) -> list[Any]:
@@ -338,17 +350,11 @@ def _categories(table: DimensionTable) -> list[str]:
     return [_choice_text(value) for value in _distinct(table)]
 
 
-def _choice(point: Point) -> str:
-    return _choice_text(point.value)
-
-
 def _choice_text(value: Any) -> str:
     return _label(setting(value))
 
 
 def _decades(table: DimensionTable) -> float:
-    import math
-
     values = [point.value for point in table.points]
     return math.log10(max(values) / min(values)) if values else 0.0
 
@@ -359,10 +365,10 @@ def _label(text: str, most: int = MAX_LABEL) -> str:
     return html.escape(text if len(text) <= most else text[: most - 1] + "…", quote=False)
 
 
-def _figure(data: Iterable[dict[str, Any]], *, x: str, y: str, legend: bool = False) -> Figure:
+def _figure(data: Sequence[dict[str, Any]], *, x: str, y: str, legend: bool = False) -> Figure:
     axis = {"zeroline": False, "automargin": True}
     return {
-        "data": list(data),
+        "data": data,
         "layout": {
             "height": 340,
             "showlegend": legend,

@@ -212,9 +212,9 @@ def _space(record: StudyRecord) -> dict[str, Mapping[str, Any]]:
 def _row(trial: TrialRecord, space: Mapping[str, Any]) -> TrialRow:
     spec, result = trial.spec, trial.result
     params = dict(spec.params)
-    if not params:  # the base point: its values stand in its config
-        resolved = {path: _at(spec.config, path) for path in space}
-        params = {path: value for path, value in resolved.items() if value is not None}
+    if spec.number == 0:  # the base point: what varies in other trials stands in its config
+        resolved = {path: _at(spec.config, path) for path in space if path not in params}
+        params |= {path: value for path, value in resolved.items() if value is not None}
     if result is None:
         last = trial.progress[-1] if trial.progress else None
         return TrialRow(

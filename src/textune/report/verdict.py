@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from textune.records import StudyRecord, TrialState
+from textune.records import StudyRecord, TrialRecord, TrialState
 from textune.tracking.wording import duration, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BASELINES", "Standing", "Statement", "standings", "test_metric", "verdict"]
+__all__ = ["BASELINES", "Standing", "Statement", "base_trial", "standings", "test_metric", "verdict"]
 
 BASELINES = {"tfidf": "TF-IDF + logistic regression", "majority": "majority class"}
 
@@ -35,6 +35,14 @@ class Standing:
     test: float | None
 
 
+def base_trial(record: StudyRecord) -> TrialRecord | None:
+    """The study as written: trial 0, unless the study left it out."""
+    search = (record.header.get("config") or {}).get("search")
+    included = search.get("include_base", True) if isinstance(search, dict) else True
+    first = next((trial for trial in record.trials if trial.spec.number == 0), None)
+    return first if included else None
+
+
 def test_metric(record: StudyRecord) -> str:
     """The objective's metric on the test split: `valid.accuracy` → `test.accuracy`."""
     return "test." + record.objective.metric.partition(".")[2]
@@ -46,7 +54,7 @@ def standings(record: StudyRecord) -> tuple[Standing, ...]:
     if (best := record.best) is not None and best.result is not None:
         tested = ((record.test or {}).get("metrics") or {}).get(test_metric(record))
         lines.append(Standing("best", f"best (trial {best.spec.number})", best.result.value, tested))
-    base = next((trial for trial in record.trials if not trial.spec.params), None)
+    base = base_trial(record)
     if base is not None and base.result is not None and len(record.trials) > 1:
         lines.append(Standing("base", f"base point (trial {base.spec.number})", base.result.value, None))
     baselines: Mapping[str, Any] = record.header.get("baselines") or {}
@@ -79,7 +87,7 @@ def _state(record: StudyRecord) -> list[Statement]:
 
 
 def _against_baselines(record: StudyRecord) -> list[Statement]:
-    lines = {line.role: line for line in standings(record)}
+    lines = {str(line.role): line for line in standings(record)}
     statements: list[Statement] = []
     beaten: list[str] = []
     for role, name in (("tfidf", BASELINES["tfidf"]), ("majority", "the majority class")):
@@ -124,7 +132,7 @@ def _search(record: StudyRecord) -> list[Statement]:
     if best is None or best.result is None or len(record.trials) < 2:
         return []
     statements = []
-    if not best.spec.params:
+    if best is base_trial(record):
         text = f"The study as written (trial {best.spec.number}) is the best; the search found nothing better."
         statements.append(Statement("note", text))
     text = (

@@ -1,0 +1,89 @@
+"""The report: one HTML file that asks nothing of any network and runs nothing but its own two scripts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from textune.report.sections import render
+from textune.report.summary import summarize
+from textune.storage import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from textune.records import StudyRecord
+
+__all__ = ["page", "write_report"]
+
+JSON_IN_SCRIPT = str.maketrans(
+    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+)
+
+
+def write_report(run_folder: Path, record: StudyRecord) -> Path:
+    """Writes `report.html` into the run folder and returns its path.
+
+    Where the test split was not read, the confusion matrix comes from the valid outcomes of the best trial.
+    """
+    path = run_folder / "report.html"
+    write_atomically(path, page(record, str(run_folder), _valid_confusion(run_folder, record)))
+    return path
+
+
+def page(record: StudyRecord, run: str, valid_confusion: Sequence[Sequence[int]] | None = None) -> str:
+    """Returns the page as text; `run` is how the run folder is named in commands."""
+    from plotly.offline import get_plotlyjs
+
+    body, figures = render(summarize(record, valid_confusion), run)
+    here = files("textune.report")
+    plotly, script = get_plotlyjs(), (here / "page.js").read_text(encoding="utf-8")
+    return Template((here / "template.html").read_text(encoding="utf-8")).substitute(
+        policy=_policy(plotly, script),
+        title=html.escape(f"{record.name} · Textune"),
+        body=body,
+        figures=_json_in_script(figures),
+        plotly=plotly,
+        script=script,
+    )
+
+
+def _policy(*scripts: str) -> str:
+    """Forbids all but the scripts of these very texts; plotly sets styles and draws heat maps as data: images."""
+    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _json_in_script(value: Any) -> str:
+    """JSON that no HTML parser can take for markup, and no JavaScript parser for the end of a line."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).translate(JSON_IN_SCRIPT)
+
+
+def _valid_confusion(run_folder: Path, record: StudyRecord) -> list[list[int]] | None:
+    best = record.best
+    if best is None or (record.test or {}).get("confusion"):
+        return None
+    path = run_folder / "trials" / f"{best.spec.number:04d}" / f"attempt-{best.spec.attempt}" / "outcomes.npz"
+    if not path.is_file():
+        return None
+    import numpy as np
+
+    from textune.training.metrics import confusion_matrix
+
+    with np.load(path, allow_pickle=False) as outcomes:
+        probabilities_NK = outcomes["probabilities"]
+        counts_KK = confusion_matrix(
+            outcomes["labels"].astype(np.int64), probabilities_NK.argmax(axis=1), probabilities_NK.shape[1]
+        )
+    counts: list[list[int]] = counts_KK.tolist()
+    return counts

@@ -1,0 +1,61 @@
+"""A study on a terminal: what won, by how much, and what to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textune.records import StudyRecord, TrialState
+from textune.report.verdict import standings, verdict
+from textune.tracking.wording import duration, number, params_text, percent, plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import RenderableType
+
+__all__ = ["show"]
+
+STYLES = {"warning": "yellow", "good": "green", "note": "dim"}
+
+
+def show(record: StudyRecord, run_folder: Path | None = None) -> RenderableType:
+    """Returns what `textune show` prints and a run ends with; with a run folder, also where report and model are."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    counts = [f"{record.count(state)} {state.value}" for state in TrialState if record.count(state)]
+    head = " · ".join([record.state, f"{len(record.trials)} trials", *counts, duration(record.seconds)])
+    lines: list[RenderableType] = [Text.assemble((plain(record.name), "bold"), f"  {head}")]
+    statements = verdict(record)
+    lines += [Text(s.text, style=STYLES[s.level]) for s in statements if s.level == "warning"]
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    table.add_column(plain(record.objective.metric.partition(".")[2]), no_wrap=True)
+    table.add_column("valid", justify="right")
+    table.add_column("test", justify="right")
+    for line in standings(record):
+        style = "bold cyan" if line.role == "best" else ""
+        tested = number(line.test) + (_interval(record) if line.role == "best" else "")
+        table.add_row(Text(line.name), number(line.valid), tested, style=style)
+    if table.row_count:
+        lines.append(table)
+    if record.best is not None and record.best.spec.params:
+        lines.append(Text.assemble(("params  ", "dim"), params_text(record.best.spec.params)))
+    lines += [Text(s.text, style=STYLES[s.level]) for s in statements if s.level != "warning"]
+    lines += [Text.assemble((f"{name}  ", "dim"), plain(path)) for name, path in _places(run_folder)]
+    return Group(*lines)
+
+
+def _interval(record: StudyRecord) -> str:
+    interval = (record.test or {}).get("interval")
+    if not interval:
+        return ""
+    level = percent(interval["level"]).replace(".0", "")
+    return f" ({level}: {number(interval['low'])} – {number(interval['high'])})"
+
+
+def _places(run_folder: Path | None) -> list[tuple[str, Path]]:
+    if run_folder is None:
+        return []
+    places = (("report", run_folder / "report.html"), ("model ", run_folder / "best"))
+    return [(name, path) for name, path in places if path.exists()]
