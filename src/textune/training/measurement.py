@@ -48,6 +48,7 @@ class EpochMeasurement:
         metrics: `valid.…` as asked for, and `train.loss`, the mean of what was minimized.
         learning_rate: of the epoch's last step.
         seconds: training and evaluation together.
+        train_seconds: the training steps alone.
         improved: whether its weights are the ones kept.
     """
 
@@ -57,6 +58,7 @@ class EpochMeasurement:
     metrics: Mapping[str, float]
     learning_rate: float
     seconds: float
+    train_seconds: float
     improved: bool
 
 

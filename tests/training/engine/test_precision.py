@@ -20,6 +20,7 @@ def test_what_is_named_is_taken(precision):
         (nn.LSTM(8, 8), True),
         (nn.Conv1d(8, 8, 3), True),
         (nn.Linear(768, 768), True),
+        (nn.Sequential(nn.GRU(8, 64), nn.Linear(768, 768)), False),
         (nn.GRU(8, 256), True),
         (nn.GRU(8, 64), False),
         (nn.Sequential(nn.Embedding(10, 300), nn.Linear(300, 5)), False),

@@ -44,96 +44,68 @@ def fit(
     objective: Objective,
     seed: int,
 ) -> Generator[EpochMeasurement, None, FitResult]:
-    """Trains `model` where it stands, yields after each epoch, and leaves the weights of the best epoch in it.
+    """Trains `model` where it stands; yields after each epoch; leaves the weights of the best one in it.
 
-    `result = yield from fit(...)` gives the result; closing the generator ends the training after the current epoch.
-
-    The best epoch is that of the best `early_stopping.metric`, or of the best objective where none is set. Randomness
-    (dropout) is a function of the seed and the epoch and does not disturb the caller's; on a CPU the same arguments
-    give the same numbers, bit for bit.
+    `result = yield from fit(…)` gives the result. The best epoch is that of `early_stopping.metric`, or of the
+    objective where none is set. Dropout is a function of seed and epoch and leaves the caller's random state alone; on a
+    CPU equal arguments give equal numbers, bit for bit.
 
     Args:
-        model: (ids_BT, mask_BT) → logits_BK; a submodule's `penalty` (a scalar tensor or None) is added to the loss.
-        train: epoch (from 1) → the batches of that epoch in their order.
-        valid: the valid batches; iterated once per epoch, so not a generator.
-        config: how to train.
+        model: (ids_BT, mask_BT) → logits_BK; a submodule's `penalty` (a scalar tensor, or None) is added to the loss.
+        train: epoch, from 1 → its batches in their order.
+        valid: batches that can be iterated in each epoch, so not a generator.
         class_counts_K: train rows of each class.
         steps_per_epoch: how many batches `train` gives; the schedule needs it.
-        objective: the metric of the study.
-        seed: of this training.
 
     Raises:
-        DivergedError: a loss, or a probability of a valid row, was not finite.
+        DivergedError: a loss, or the probability of a valid row, was not finite.
     """
-    training = _Training.start(model, config, class_counts_K, total_steps=config.epochs * steps_per_epoch)
-    watched = config.early_stopping.metric or objective.metric
-    names = dict.fromkeys(name.removeprefix("valid.") for name in (*config.metrics, objective.metric, watched))
-    sign = 1.0 if _maximized(watched, objective) else -1.0
+    training = _Training.start(model, config, class_counts_K, config.epochs * steps_per_epoch)
+    scoring = _Scoring.of(config, objective)
     stopping = EarlyStopping(config.early_stopping.patience, config.early_stopping.min_delta)
-    best: _Best | None = None
-    train_seconds, num_rows, started = 0.0, 0, time.perf_counter()
+    epochs: list[EpochMeasurement] = []
     memory.reset_peak(training.device)
-
     for epoch in range(1, config.epochs + 1):
-        epoch_started = time.perf_counter()
+        started = time.perf_counter()
         with precision.flushed_denormals():
             with _own_random_state(derive(seed, "dropout", epoch), training.device):
-                losses = training.epoch(epoch, train(epoch), stopping.history)
-            train_seconds += time.perf_counter() - epoch_started
+                train_loss = training.epoch(epoch, train(epoch), stopping.history)
+            train_seconds = time.perf_counter() - started
             predictions = predict(model, valid, training.precision)
-        num_rows += losses.num_rows
-
-        if not np.isfinite(predictions.probabilities_NK).all():
-            raise DivergedError(f"epoch {epoch}: the model gives probabilities that are not finite")
-        measured = evaluate(predictions.labels_N, predictions.probabilities_NK, names)
-        metrics = {f"valid.{name}": value for name, value in measured.items()} | {"train.loss": losses.mean()}
-        improved = stopping.update(sign * metrics[watched])
+        metrics = {**scoring.metrics(epoch, predictions), "train.loss": train_loss}
+        improved = stopping.update(scoring.gain(metrics))
         if improved:
-            best = _Best(copy.deepcopy(model.state_dict()), metrics, predictions)
-        yield EpochMeasurement(
-            epoch=epoch,
-            epochs=config.epochs,
-            value=metrics[objective.metric],
-            metrics=metrics,
-            learning_rate=training.learning_rate,
-            seconds=time.perf_counter() - epoch_started,
-            improved=improved,
+            best_weights, best_predictions = copy.deepcopy(model.state_dict()), predictions
+        seconds, value = time.perf_counter() - started, metrics[objective.metric]
+        epochs.append(
+            EpochMeasurement(
+                epoch, config.epochs, value, metrics, training.learning_rate, seconds, train_seconds, improved
+            )
         )
+        yield epochs[-1]
         if stopping.exhausted:
             break
-
-    assert best is not None  # finite metrics beat minus infinity
-    model.load_state_dict(best.weights)
-    return FitResult(
-        best_epoch=stopping.best_epoch,
-        epochs=epoch,
-        value=best.metrics[objective.metric],
-        metrics=best.metrics,
-        valid=best.valid,
-        stopped_early=epoch < config.epochs,
-        seconds=time.perf_counter() - started,
-        examples_per_second=num_rows / train_seconds,
-        peak_memory_bytes=memory.peak_bytes(training.device),
-        precision=training.precision,
-    )
+    model.load_state_dict(best_weights)
+    return training.result(epochs, stopping.best_epoch, best_predictions)
 
 
 @dataclass
 class _Training:
-    """All that changes from step to step: the weights, the optimizer's state and the number of steps done."""
+    """All that changes from step to step: the weights, the optimizer's state, and how many steps were done."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     schedule: ScheduleConfig
     loss: nn.CrossEntropyLoss
-    penalized: list[Any]  # modules that may have a `penalty` to add to the loss
+    penalized: list[Any]  # submodules that may have a `penalty`
     max_grad_norm: float | None
     precision: str
     device: torch.device
     total_steps: int
-    base_learning_rate: float
+    top_learning_rate: float
     learning_rate: float = 0.0
-    steps: int = 0
+    num_steps: int = 0
+    num_rows: int = 0
 
     @classmethod
     def start(
@@ -154,23 +126,22 @@ class _Training:
             precision=precision.resolve(config.precision, model, device),
             device=device,
             total_steps=total_steps,
-            base_learning_rate=optimizer.learning_rate,
+            top_learning_rate=optimizer.learning_rate,
         )
 
-    def epoch(self, epoch: int, batches: Iterable[Batch], history: list[float]) -> _Losses:
-        """One pass over the train rows."""
+    def epoch(self, epoch: int, batches: Iterable[Batch], history: list[float]) -> float:
+        """Trains on all batches once; returns the mean loss of their rows."""
         self.model.train()
-        top = self.base_learning_rate * self.schedule.reduction(history)
-        losses = _Losses(epoch)
+        losses, top = _Losses(epoch), self.top_learning_rate * self.schedule.reduction(history)
         for batch in batches:
-            self._set_learning_rate(top * self.schedule.factor(self.steps, self.total_steps))
+            self._set_learning_rate(top * self.schedule.factor(self.num_steps, self.total_steps))
             losses.add(self.step(batch), len(batch.labels_B))
-            self.steps += 1
-        losses.check()
-        return losses
+            self.num_steps += 1
+        self.num_rows += losses.num_rows
+        return losses.mean()
 
     def step(self, batch: Batch) -> Tensor:
-        """One step: forward, backward, clip, update. Returns the loss."""
+        """Forward, backward, clip, update. Returns the loss."""
         ids_BT, mask_BT, labels_B = tensors(batch, self.device)
         with precision.autocast(self.precision, self.device):
             logits_BK = self.model(ids_BT, mask_BT)
@@ -190,6 +161,21 @@ class _Training:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
 
+    def result(self, epochs: list[EpochMeasurement], best_epoch: int, valid: Predictions) -> FitResult:
+        best = epochs[best_epoch - 1]
+        return FitResult(
+            best_epoch=best_epoch,
+            epochs=len(epochs),
+            value=best.value,
+            metrics=best.metrics,
+            valid=valid,
+            stopped_early=len(epochs) < best.epochs,
+            seconds=sum(epoch.seconds for epoch in epochs),
+            examples_per_second=self.num_rows / sum(epoch.train_seconds for epoch in epochs),
+            peak_memory_bytes=memory.peak_bytes(self.device),
+            precision=self.precision,
+        )
+
 
 @dataclass
 class _Losses:
@@ -204,31 +190,54 @@ class _Losses:
     BLOCK = 32
 
     def add(self, loss: Tensor, num_rows: int) -> None:
+        self.num_rows += num_rows
         self.unread.append((loss, num_rows))
         if len(self.unread) == self.BLOCK:
-            self.check()
+            self._read()
 
-    def check(self) -> None:
-        if not self.unread:
-            return
+    def mean(self) -> float:
+        if self.unread:
+            self._read()
+        return self.total / self.num_rows
+
+    def _read(self) -> None:
         values = torch.stack([loss for loss, _ in self.unread]).tolist()
         for value, (_, num_rows) in zip(values, self.unread, strict=True):
             self.num_steps += 1
             if not math.isfinite(value):
                 raise DivergedError(f"epoch {self.epoch}, step {self.num_steps}: the loss is {value}")
-            self.num_rows += num_rows
             self.total += value * num_rows
         self.unread.clear()
 
-    def mean(self) -> float:
-        return self.total / self.num_rows
-
 
 @dataclass(frozen=True)
-class _Best:
-    weights: dict[str, Tensor]
-    metrics: dict[str, float]
-    valid: Predictions
+class _Scoring:
+    """What is measured on the valid rows, and which of it decides what the best epoch is."""
+
+    names: tuple[str, ...]
+    watched: str
+    maximized: bool
+
+    @classmethod
+    def of(cls, config: TrainingConfig, objective: Objective) -> _Scoring:
+        watched = config.early_stopping.metric or objective.metric
+        is_objective = watched == objective.metric
+        return cls(
+            names=tuple(
+                dict.fromkeys((*config.metrics, *(m.removeprefix("valid.") for m in (objective.metric, watched))))
+            ),
+            watched=watched,
+            maximized=objective.direction == "maximize" if is_objective else greater_is_better(watched),
+        )
+
+    def metrics(self, epoch: int, predictions: Predictions) -> dict[str, float]:
+        if not np.isfinite(predictions.probabilities_NK).all():
+            raise DivergedError(f"epoch {epoch}: the model gives probabilities that are not finite")
+        values = evaluate(predictions.labels_N, predictions.probabilities_NK, self.names)
+        return {f"valid.{name}": value for name, value in values.items()}
+
+    def gain(self, metrics: dict[str, float]) -> float:
+        return metrics[self.watched] if self.maximized else -metrics[self.watched]
 
 
 @contextmanager
@@ -236,12 +245,6 @@ def _own_random_state(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
-
-
-def _maximized(metric: str, objective: Objective) -> bool:
-    if metric == objective.metric:
-        return objective.direction == "maximize"
-    return greater_is_better(metric)
 
 
 def _balanced(class_counts_K: NDArray[np.int64]) -> Tensor:
