@@ -19,6 +19,7 @@ __all__ = [
     "Progress",
     "Record",
     "StudyRecord",
+    "StudyStart",
     "TrialRecord",
     "TrialResult",
     "TrialSpec",
@@ -167,6 +168,22 @@ class TrialRecord(Record):
     spec: TrialSpec
     progress: tuple[Progress, ...] = ()
     result: TrialResult | None = None
+
+
+class StudyStart(Record):
+    """What is known before the first trial.
+
+    `metrics` are those each result brings, by full name (`valid.accuracy`); `paths` the dimensions; `trials` how many
+    are planned at most (None: until the space is exhausted or the time is up); `header` what `study.json` holds.
+    """
+
+    name: str
+    objective: Objective
+    paths: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    trials: int | None = None
+    timeout_seconds: float | None = None
+    header: dict[str, Any] = Field(default_factory=dict)
 
 
 class StudyRecord(Record):

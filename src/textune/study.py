@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from textune.errors import FatalError, TextuneError
 from textune.execution.attempt import result_so_far
@@ -18,6 +18,7 @@ from textune.execution.base import Executor
 from textune.records import EndReason, Progress, StudyRecord, TrialResult, TrialSpec
 from textune.search.base import Params, Pruner, Sampler
 from textune.seeds import derive
+from textune.space import same_text
 from textune.tracking.base import Event, StudyStart, Tracker
 from textune.tracking.log import EndState, EventLog, StudyHistory
 
@@ -25,7 +26,7 @@ __all__ = ["Resolve", "Search", "search"]
 
 Resolve = Callable[[Params], tuple[dict[str, Any], str]]
 """Returns the resolved config of params as JSON values, and a key that is equal for equal configs.
-Raises TextuneError or ValueError for params that make no valid config; such a point is left out."""
+Raises TextuneError or ValueError for params that make no valid config: a failed trial."""
 
 _log = logging.getLogger("textune")
 
@@ -72,8 +73,11 @@ def search(parts: Search) -> StudyRecord:
         with _sigterm_as_interrupt():
             while True:
                 while len(running) < executor.slots and (spec := proposals.next()) is not None:
-                    running[spec.number] = spec
                     witnesses.tell(spec)
+                    if spec.number in proposals.refused:
+                        witnesses.tell(result_so_far(spec, (), EndReason.CRASHED, proposals.refused[spec.number], 0.0))
+                        continue
+                    running[spec.number] = spec
                     executor.submit(spec)
                 if not running:
                     break
@@ -98,8 +102,19 @@ def search(parts: Search) -> StudyRecord:
     return witnesses.finish(state, reason, running)
 
 
+class _Point(NamedTuple):
+    config: dict[str, Any]
+    key: str
+    refusal: str | None = None
+
+
 class _Proposals:
-    """The next trial to start, as long as there is one; `over` says why there is none any more."""
+    """The next trial to start, as long as there is one.
+
+    Attributes:
+        over: why there is none any more.
+        refused: trial → why its params make no valid config.
+    """
 
     def __init__(self, parts: Search) -> None:
         self._parts = parts
@@ -107,8 +122,9 @@ class _Proposals:
         self._deadline = parts.clock() + (parts.start.timeout_seconds or float("inf"))
         self._count = 0
         self._keys: set[str] = set()
-        self._last: tuple[Params, dict[str, Any], str] | None = None
+        self._last: tuple[Params, _Point] | None = None
         self.over = ""
+        self.refused: dict[int, str] = {}
 
     def next(self) -> TrialSpec | None:
         parts, number = self._parts, self._count
@@ -119,9 +135,9 @@ class _Proposals:
         elif parts.clock() >= self._deadline:
             self.over = f"the time allowed, {parts.start.timeout_seconds:g} s, was used up"
         elif self.is_base(number):
-            return self._spec(parts.base or {}, *parts.resolve({}))
+            return self._spec(parts.base or {}, self._resolve({}))
         elif (params := parts.sampler.ask(number, self._is_new)) is not None:
-            return self._spec(params, *self._resolve(params))
+            return self._spec(params, self._resolve(params))
         else:
             self.over = f"the search space is exhausted: there are no more than {number} different trials"
         return None
@@ -130,31 +146,35 @@ class _Proposals:
         """The base point is never pruned, for the best is compared with it."""
         return number == 0 and self._parts.base is not None
 
-    def _spec(self, params: Params, config: dict[str, Any], key: str) -> TrialSpec:
+    def _spec(self, params: Params, point: _Point) -> TrialSpec:
         number, folder_of = self._count, self._parts.folder_of
         self._count += 1
-        self._keys.add(key)
+        self._keys.add(point.key)
+        if point.refusal is not None:
+            self.refused[number] = point.refusal
         return TrialSpec(
             number=number,
             stage=self._parts.stage,
             params=dict(params),
-            config=config,
+            config=point.config,
             objective=self._parts.start.objective,
             seed=self._seed,
             folder=folder_of(number, 1) if folder_of is not None else None,
         )
 
     def _is_new(self, params: Params) -> bool:
-        try:
-            return self._resolve(params)[1] not in self._keys
-        except (TextuneError, ValueError) as error:
-            _log.warning("left out %s, which make no valid config: %s", dict(params), error)
-            return False
+        return self._resolve(params).key not in self._keys
 
-    def _resolve(self, params: Params) -> tuple[dict[str, Any], str]:
+    def _resolve(self, params: Params) -> _Point:
         if self._last is None or self._last[0] != params:
-            self._last = (params, *self._parts.resolve(params))
-        return self._last[1:]
+            self._last = (params, self._point(params))
+        return self._last[1]
+
+    def _point(self, params: Params) -> _Point:
+        try:
+            return _Point(*self._parts.resolve(params))
+        except (TextuneError, ValueError) as error:
+            return _Point({}, f"no config {same_text(params)}", " ".join(str(error).split()))
 
 
 class _Witnesses:

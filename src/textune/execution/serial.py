@@ -20,6 +20,7 @@ class SerialExecutor(Executor):
         self._evaluate, self._threads = evaluate, threads
         self._attempt: Attempt | None = None
         self._stopped: TrialResult | None = None
+        self._undecided = False
 
     def submit(self, spec: TrialSpec) -> None:
         assert self._attempt is None, "the only slot is taken"
@@ -27,7 +28,7 @@ class SerialExecutor(Executor):
         self._attempt = Attempt(self._evaluate, spec)
 
     def wait(self, timeout_seconds: float | None = None) -> list[Event]:  # noqa: ARG002 - a step takes what it takes
-        if self._attempt is None:
+        if self._attempt is None or self._undecided:
             return []
         try:
             event = self._stopped or self._attempt.step()
@@ -36,19 +37,23 @@ class SerialExecutor(Executor):
             raise
         if isinstance(event, TrialResult):
             self._attempt = self._stopped = None
+        else:
+            self._undecided = True
         return [event]
 
-    def proceed(self, trial: int) -> None:
+    def proceed(self, trial: int) -> None:  # noqa: ARG002 - there is only one
         """The trial goes on in the next `wait`."""
+        self._undecided = False
 
     def stop(self, trial: int, end: EndReason, reason: str) -> None:
         if self._attempt is not None and self._attempt.spec.number == trial:
             self._stopped = self._attempt.stop(end, reason)
+            self._undecided = False
 
     def close(self) -> None:
         if self._attempt is not None:
             self._attempt.stop(EndReason.INTERRUPTED, "")
-            self._attempt = self._stopped = None
+        self._attempt = self._stopped = None
 
 
 @register("executor", "serial")

@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import Generator, Mapping
-from pathlib import Path
 from typing import Any
 
 from textune.errors import DivergedError, FatalError
@@ -26,8 +25,8 @@ def resolve(params: Params) -> tuple[dict[str, Any], str]:
 class Quadratic:
     """Maximal, 0, where every number among the params is 0.5; each epoch comes closer to the trial's value.
 
-    The param `behaviour` makes a trial misbehave after its first epoch: `crash`, `diverge`, `out-of-memory`, `exit`,
-    `kill`, `fatal`, `hang`, `print`, `no-result`.
+    The param `behaviour` makes a trial misbehave, most after the first epoch: `nan`, `crash`, `diverge`,
+    `out-of-memory`, `exit`, `kill`, `fatal`, `hang`, `print`, `no-result`.
     """
 
     def __init__(self, epochs: int = 3) -> None:
@@ -36,6 +35,8 @@ class Quadratic:
     def __call__(self, spec: TrialSpec) -> Generator[Progress, None, TrialResult]:
         numbers = [value for value in spec.params.values() if isinstance(value, int | float)]
         value = -sum((number - 0.5) ** 2 for number in numbers)
+        if spec.params.get("behaviour") == "nan":
+            value = float("nan")
         for epoch in range(1, self.epochs + 1):
             now = value - 1 / epoch + 1 / self.epochs
             yield Progress(
@@ -69,6 +70,3 @@ def _misbehave(spec: TrialSpec) -> None:
             time.sleep(3_600)
         case "print":
             print("hello from the trial")
-        case "touch":
-            assert spec.folder is not None
-            Path(spec.folder).mkdir(parents=True, exist_ok=True)

@@ -4,33 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
-
-from pydantic import Field
 
 from textune.config.base import Config
-from textune.records import Objective, Progress, Record, StudyRecord, TrialResult, TrialSpec
+from textune.records import Progress, StudyRecord, StudyStart, TrialResult, TrialSpec
 
 __all__ = ["Event", "StudyStart", "Tracker", "TrackerConfig"]
 
 Event = TrialSpec | Progress | TrialResult
 """What happens in a study: a trial starts, measures something, ends."""
-
-
-class StudyStart(Record):
-    """What is known before the first trial.
-
-    `metrics` are those each result brings, by full name (`valid.accuracy`); `paths` the dimensions; `trials` how many
-    are planned at most (None: until the space is exhausted or the time is up); `header` what `study.json` holds.
-    """
-
-    name: str
-    objective: Objective
-    paths: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
-    trials: int | None = None
-    timeout_seconds: float | None = None
-    header: dict[str, Any] = Field(default_factory=dict)
 
 
 class Tracker(ABC):

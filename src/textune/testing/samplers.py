@@ -1,0 +1,134 @@
+"""What every sampler keeps to. Inherit and give it a config:
+
+class TestMine(SamplerContract):
+    @pytest.fixture
+    def config(self): return MyConfig()
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from textune.records import EndReason, Objective, Progress, TrialResult, TrialSpec
+from textune.space import ChoiceDimension, FloatDimension, IntDimension, Space, same_text
+
+__all__ = ["SPACES", "SamplerContract", "conditional_space", "finite_space", "mixed_space"]
+
+Params = Mapping[str, Any]
+OBJECTIVE = Objective()
+
+
+def _no_lookup(params: Params, path: str) -> Any:
+    raise AssertionError(f"nothing but params decides here, {path} was looked up under {params}")
+
+
+def finite_space() -> Space:
+    """24 points; one choice is a mapping, one a list, one null."""
+    return Space(
+        [
+            ChoiceDimension("model.encoder", ({"kind": "rnn", "cell": "gru"}, "cnn", None, [1, 2])),
+            IntDimension("model.encoder.num_layers", 1, 3),
+            ChoiceDimension("training.length_buckets", (True, False)),
+        ],
+        _no_lookup,
+    )
+
+
+def mixed_space() -> Space:
+    """Every type of dimension; grids have 5 × 3 × 2 points."""
+    return Space(
+        [
+            FloatDimension("learning_rate", 1e-6, 1e-1, log=True, steps=5),
+            FloatDimension("dropout", 0.0, 0.5, steps=3),
+            IntDimension("batch_size", 1, 512, log=True, steps=2),
+        ],
+        _no_lookup,
+    )
+
+
+def conditional_space() -> Space:
+    """A dimension that is active under one of two choices: 1 + 4 points."""
+    return Space(
+        [IntDimension("encoder.size", 1, 4, when={"kind": ("rnn",)}), ChoiceDimension("kind", ("cnn", "rnn"))],
+        _no_lookup,
+    )
+
+
+SPACES = (finite_space, mixed_space, conditional_space)
+
+
+class SamplerContract:
+    """Asks a sampler for trials, tells it how they went, and looks at what it proposes."""
+
+    @pytest.fixture
+    def config(self) -> Any:
+        """Returns the sampler's config; override."""
+        raise NotImplementedError
+
+    @pytest.mark.parametrize("space", SPACES)
+    def test_params_lie_in_the_space_and_are_plain_values(self, config: Any, space: Any) -> None:
+        for params in propose(config, space(), 15):
+            assert space().contains(params)
+            assert json.loads(json.dumps(params)) == params
+
+    @pytest.mark.parametrize("space", SPACES)
+    def test_the_same_seed_and_events_give_the_same_params(self, config: Any, space: Any) -> None:
+        assert propose(config, space(), 15) == propose(config, space(), 15)
+
+    @pytest.mark.parametrize("space", SPACES)
+    def test_no_point_is_proposed_twice(self, config: Any, space: Any) -> None:
+        texts = [same_text(params) for params in propose(config, space(), 30)]
+        assert len(texts) == len(set(texts))
+
+    @pytest.mark.parametrize(("space", "count"), [(finite_space, 24), (conditional_space, 5)])
+    def test_a_finite_space_is_searched_to_its_end(self, config: Any, space: Any, count: int) -> None:
+        assert space().num_points == count
+        assert len(propose(config, space(), 100)) == count
+
+    def test_points_of_other_trials_are_left_out(self, config: Any) -> None:
+        known = next(finite_space().points())
+        assert known not in propose(config, finite_space(), 100, known=[known])
+
+    @pytest.mark.parametrize("end", list(EndReason))
+    def test_no_way_to_end_stalls_the_search(self, config: Any, end: EndReason) -> None:
+        assert len(propose(config, mixed_space(), 25, end=end)) == 25
+
+    def test_a_base_point_outside_the_space_does_no_harm(self, config: Any) -> None:
+        sampler = config.build(mixed_space(), OBJECTIVE, 1)
+        tell(sampler, 0, {"learning_rate": 10.0, "dropout": 0.9, "batch_size": 0}, EndReason.FINISHED)
+        assert sampler.ask(1, lambda _params: True) is not None
+
+
+def propose(
+    config: Any,
+    space: Space,
+    trials: int,
+    *,
+    seed: int = 1,
+    end: EndReason = EndReason.FINISHED,
+    known: list[dict[str, Any]] | None = None,
+) -> list[dict[str, Any]]:
+    """Returns what a new sampler proposes for trials that all end in `end`, until it gives up."""
+    sampler = config.build(space, OBJECTIVE, seed)
+    seen = {same_text(params) for params in known or ()}
+    proposed: list[dict[str, Any]] = []
+    for number in range(trials):
+        params = sampler.ask(number, lambda candidate: same_text(candidate) not in seen)
+        if params is None:
+            break
+        seen.add(same_text(params))
+        proposed.append(dict(params))
+        tell(sampler, number, params, end)
+    return proposed
+
+
+def tell(sampler: Any, number: int, params: Params, end: EndReason) -> None:
+    """Tells a sampler that a trial started, measured one epoch and ended."""
+    value = -sum(abs(value - 0.1) for value in params.values() if isinstance(value, float))
+    sampler.tell(TrialSpec(number=number, params=dict(params)))
+    sampler.tell(Progress(trial=number, epoch=1, epochs=2, value=value))
+    sampler.tell(TrialResult(trial=number, end=end, reason=end.value, value=value, epochs=1))
