@@ -27,6 +27,10 @@ SPACE = {
     CELL: {"values": ["rnn", "gru", "lstm"], "when": {KIND: "rnn"}},
     LAYERS: {"low": 1, "high": 5, "when": {KIND: "rnn"}},
 }
+CONFIG = {
+    "model": {"encoder": {"kind": "rnn", "cell": "lstm", "hidden_size": 128, "num_layers": 1}},
+    "training": {"optimizer": {"kind": "adam", "learning_rate": 1e-3}},
+}
 EPOCHS = 12
 
 
@@ -64,7 +68,7 @@ def make_trial(number: int, params: dict, rng, end: EndReason | None = EndReason
         progress.append(
             Progress(trial=number, epoch=epoch, epochs=EPOCHS, value=value, metrics=metrics, seconds=6.1 * epoch)
         )
-    spec = TrialSpec(number=number, params=params, config={"model": {"encoder": {"kind": "rnn", "cell": "lstm"}}})
+    spec = TrialSpec(number=number, params=params, config=CONFIG)
     if end is None:
         return TrialRecord(spec=spec, progress=tuple(progress))
     best = max(progress, key=lambda point: point.value)
@@ -84,8 +88,42 @@ def make_trial(number: int, params: dict, rng, end: EndReason | None = EndReason
     return TrialRecord(spec=spec, progress=tuple(progress), result=result)
 
 
+def make_data() -> dict:
+    splits = {"train": (8_544, 19.1), "valid": (1_101, 19.3), "test": (2_210, 19.2), "all": (11_855, 19.2)}
+    return {
+        "rows": 11_855,
+        "rows_in_no_split": 0,
+        "folds": 1,
+        "vocabulary_size": 16_581,
+        "splits": {
+            name: {
+                "rows": rows,
+                "repeated_texts": rows // 1_000,
+                "tokens_mean": mean,
+                "tokens_median": 18.0,
+                "tokens_min": 2,
+                "tokens_max": 56,
+                "unknown_share": 0.0 if name == "train" else 0.0471,
+                "cut_share": 0.0,
+            }
+            for name, (rows, mean) in splits.items()
+        },
+        "labels": {
+            name: dict(
+                zip(CLASSES, np.multiply([0.12, 0.27, 0.19, 0.27, 0.15], rows).astype(int).tolist(), strict=True)
+            )
+            for name, (rows, _) in splits.items()
+        },
+        "texts_in_two_splits": {"train and valid": 1, "train and test": 2, "valid and test": 0},
+        "skipped": {"no label": 3},
+        "sources": ["/data/sst/train.txt", "/data/sst/dev.txt", "/data/sst/test.txt"],
+        "fingerprint": "e2f3f41b0b1e6d4dddc0effe3bfc2d27ed8928079aa9a03d652311614fc5feb7",
+    }
+
+
 def make_header(space=SPACE) -> dict:
     return {
+        "data": make_data(),
         "versions": {"textune": "0.1.0", "python": "3.11.7", "torch": "2.13.0"},
         "config": {"name": "sst5-lstm", "seed": 42, "search": {"space": space, "trials": 30}},
         "baselines": {
@@ -128,11 +166,11 @@ def make_study(num_trials: int = 30, *, seed: int = 0, **changes) -> StudyRecord
     return StudyRecord(**{**study, **changes})
 
 
-@pytest.fixture(name="make_study")
+@pytest.fixture(scope="session", name="make_study")
 def _make_study():
     return make_study
 
 
-@pytest.fixture(name="make_trial")
+@pytest.fixture(scope="session", name="make_trial")
 def _make_trial():
     return make_trial

@@ -10,14 +10,35 @@ from textune.tracking.wording import count, percent, plain
 
 __all__ = ["data_tables"]
 
+COLUMNS = {
+    "rows": "rows",
+    "rows_scored": "scored",
+    "repeated_texts": "repeated texts",
+    "tokens_mean": "tokens: mean",
+    "tokens_median": "median",
+    "tokens_min": "least",
+    "tokens_max": "most",
+    "unknown_share": "unknown",
+    "cut_share": "texts cut",
+}
+NUMBERS = {
+    "vocabulary_size": "vocabulary",
+    "folds": "folds",
+    "groups": "groups of rows kept together",
+    "rows_in_no_split": "rows in no split",
+}
+
 
 def data_tables(statistics: Mapping[str, Any]) -> str:
-    """Returns one table of single numbers, and one for each group of numbers; empty without statistics."""
-    single = {name: value for name, value in statistics.items() if not isinstance(value, Mapping | list | tuple)}
-    groups = {name: value for name, value in statistics.items() if isinstance(value, Mapping) and value}
-    cards = [_card("", table([], _pairs(single)))] if single else []
-    cards += [_card(_words(name), _group(group)) for name, group in groups.items()]
-    return f'<div class="grid">{"".join(cards)}</div>' if cards else ""
+    """Returns the tables as cards; empty without statistics."""
+    if not statistics:
+        return ""
+    cards = (
+        _card("", _splits(statistics.get("splits", {}))),
+        _card("Rows by label", _labels(statistics.get("labels", {}))),
+        _card("", _particulars(statistics)),
+    )
+    return "".join(cards)
 
 
 def _card(title: str, body: str) -> str:
@@ -25,31 +46,45 @@ def _card(title: str, body: str) -> str:
     return f'<div class="card">{head}<div class="scroll">{body}</div></div>'
 
 
-def _group(group: Mapping[str, Any]) -> str:
-    if not all(isinstance(value, Mapping) for value in group.values()):
-        return table([], _pairs(group))
-    columns = list(dict.fromkeys(column for row in group.values() for column in row))
-    heads = [Cell(""), *(Cell(_words(column), "number") for column in columns)]
+def _splits(splits: Mapping[str, Mapping[str, float]]) -> str:
+    names = [name for name in COLUMNS if any(name in numbers for numbers in splits.values())]
+    heads = [Cell("split"), *(Cell(COLUMNS[name], "number") for name in names)]
     rows = [
-        [Cell(_words(name)), *(Cell(_value(column, row.get(column)), "number") for column in columns)]
-        for name, row in group.items()
+        [Cell(split), *(Cell(_value(name, numbers.get(name)), "number") for name in names)]
+        for split, numbers in splits.items()
     ]
     return table(heads, rows)
 
 
-def _pairs(values: Mapping[str, Any]) -> list[list[Cell]]:
-    return [[Cell(_words(name)), Cell(_value(name, value), "number")] for name, value in values.items()]
+def _labels(labels: Mapping[str, Mapping[str, int]]) -> str:
+    classes = list(dict.fromkeys(name for counts in labels.values() for name in counts))
+    heads = [Cell("class"), *(Cell(split, "number") for split in labels)]
+    rows = [[Cell(name), *(Cell(_of_all(name, counts), "number") for counts in labels.values())] for name in classes]
+    return table(heads, rows)
 
 
-def _words(name: object) -> str:
-    return str(name).replace("_", " ")
+def _of_all(name: str, counts: Mapping[str, int]) -> str:
+    return f"{count(counts.get(name, 0))} ({percent(counts.get(name, 0) / max(1, sum(counts.values())))})"
 
 
-def _value(name: str, value: Any) -> str:
+def _particulars(statistics: Mapping[str, Any]) -> str:
+    pairs = [(text, count(statistics[name])) for name, text in NUMBERS.items() if statistics.get(name)]
+    shared = statistics.get("texts_in_two_splits", {})
+    pairs += [(f"texts in both {splits}", count(shared_texts)) for splits, shared_texts in shared.items()]
+    pairs += [(f"rows skipped: {reason}", count(rows)) for reason, rows in statistics.get("skipped", {}).items()]
+    pairs += [
+        (f"dates, {split}", f"{dates['first']} – {dates['last']}")
+        for split, dates in statistics.get("dates", {}).items()
+    ]
+    pairs += [("source", plain(source)) for source in statistics.get("sources", [])]
+    if fingerprint := statistics.get("fingerprint"):
+        pairs.append(("fingerprint", str(fingerprint)[:12]))
+    return table([], [[Cell(name), Cell(value, "text")] for name, value in pairs])
+
+
+def _value(name: str, value: float | None) -> str:
     if value is None:
         return ""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return plain(value)
-    if isinstance(value, float) and "share" in str(name):
+    if name.endswith("_share"):
         return percent(value)
     return count(value) if float(value).is_integer() else f"{value:,.1f}"

@@ -372,7 +372,7 @@ def _figure(data: Sequence[dict[str, Any]], *, x: str, y: str, legend: bool = Fa
         "layout": {
             "height": 340,
             "showlegend": legend,
-            "xaxis": {**axis, "title": {"text": x}, "showgrid": False},
-            "yaxis": {**axis, "title": {"text": y}, "showgrid": True},
+            "xaxis": {**axis, "title": {"text": _label(x, 60)}, "showgrid": False},
+            "yaxis": {**axis, "title": {"text": _label(y, 60)}, "showgrid": True},
         },
     }

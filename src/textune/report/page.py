@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from textune.report.markup import escaped
 from textune.report.sections import render
 from textune.report.summary import summarize
 from textune.storage import write_atomically
@@ -46,7 +46,7 @@ def page(record: StudyRecord, run: str, valid_confusion: Sequence[Sequence[int]]
     plotly, script = get_plotlyjs(), (here / "page.js").read_text(encoding="utf-8")
     return Template((here / "template.html").read_text(encoding="utf-8")).substitute(
         policy=_policy(plotly, script),
-        title=html.escape(f"{record.name} · Textune"),
+        title=escaped(f"{record.name} · Textune"),
         body=body,
         figures=_json_in_script(figures),
         plotly=plotly,

@@ -332,7 +332,8 @@ def _class_report(record: StudyRecord, valid_confusion: Sequence[Sequence[int]] 
     confusion = test.get("confusion") or valid_confusion
     if confusion is None:
         return None
-    names = test.get("classes") or (record.header.get("data") or {}).get("classes") or range(len(confusion))
+    labels = ((record.header.get("data") or {}).get("labels") or {}).get("all")
+    names = test.get("classes") or labels or range(len(confusion))
     scores = per_class(np.asarray(confusion, np.int64))
     return ClassReport(
         split="test" if test.get("confusion") else "valid",

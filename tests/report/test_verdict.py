@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from textune.records import EndReason, Objective
+from textune.report.verdict import standings, verdict
+
+
+def said(study, level=None):
+    return " ".join(s.text for s in verdict(study) if level in (None, s.level))
+
+
+def with_scores(header, role, **scores):
+    baselines = {**header["baselines"], role: {name.replace("_", "."): value for name, value in scores.items()}}
+    return {**header, "baselines": baselines}
+
+
+def test_a_winner_is_compared_on_the_test_rows(make_study):
+    text = said(make_study(), "good")
+    assert "TF-IDF + logistic regression by 0.1014 on the test rows" in text
+    assert "the majority class by 0.2828 on the test rows" in text
+
+
+def test_a_study_that_does_not_beat_a_baseline_says_so_first(make_study):
+    study = make_study()
+    study = make_study(header=with_scores(study.header, "tfidf", valid_accuracy=0.3, test_accuracy=0.55, seconds=1.9))
+    first = verdict(study)[0]
+    assert first.level == "warning"
+    assert first.text == (
+        "The best trial does not beat TF-IDF + logistic regression (which took 1.9 s): "
+        "0.5136 against 0.5500 on the test rows."
+    )
+
+
+def test_equal_to_a_baseline_is_not_better(make_study):
+    study = make_study(test=None)
+    header = with_scores(study.header, "majority", valid_accuracy=study.best.result.value)
+    assert "does not beat the majority class" in said(make_study(test=None, header=header), "warning")
+
+
+def test_a_gain_inside_the_interval_is_called_uncertain(make_study):
+    study = make_study()
+    header = with_scores(study.header, "tfidf", valid_accuracy=0.3, test_accuracy=0.50)
+    assert "within the uncertainty of the test score" in said(make_study(header=header), "warning")
+
+
+def test_valid_scores_are_compared_where_test_was_not_read(make_study):
+    text = said(make_study(test=None))
+    assert "on the valid rows" in text
+    assert "no test score" in text
+
+
+def test_a_smaller_loss_beats_a_baseline_where_it_is_minimized(make_study):
+    study = make_study()
+    header = with_scores(study.header, "tfidf", valid_loss=1.0)
+    objective = Objective(metric="valid.loss", direction="minimize")
+    assert "does not beat" not in said(make_study(objective=objective, header=header, test=None))
+    header = with_scores(study.header, "tfidf", valid_loss=0.01)
+    assert "does not beat" in said(make_study(objective=objective, header=header, test=None), "warning")
+
+
+def test_the_best_of_many_is_called_unconfirmed_and_a_single_trial_is_not(make_study):
+    assert "Not confirmed" in said(make_study())
+    assert "Not confirmed" not in said(make_study(1))
+
+
+def test_a_base_point_that_wins_is_told(make_study, make_trial):
+    rng = np.random.default_rng(0)
+    trials = (make_trial(0, {}, rng), make_trial(1, {"training.optimizer.learning_rate": 1e-6}, rng))
+    assert "The study as written (trial 0) is the best" in said(make_study(trials=trials))
+
+
+def test_failed_trials_alone_have_no_winner(make_study, make_trial):
+    rng = np.random.default_rng(0)
+    trials = tuple(make_trial(number, {"a": number}, rng, EndReason.DIVERGED) for number in range(3))
+    study = make_study(trials=trials, test=None)
+    assert "No trial was completed" in said(study, "warning")
+    assert "smaller learning rate" in said(study, "warning")
+    assert [line.role for line in standings(study)] == ["base", "tfidf", "majority"]
+
+
+@pytest.mark.parametrize("state", ["running", "interrupted", "failed"])
+def test_an_unfinished_study_says_so(make_study, state):
+    assert "measured until then" in said(make_study(state=state, reason="the disk is full"), "warning")
+
+
+def test_reading_the_test_rows_again_is_a_warning(make_study):
+    study = make_study()
+    assert "read 3 times" in said(make_study(test={**study.test, "readings": 3}), "warning")
+    assert "read once" in said(study, "note")
+
+
+def test_a_study_without_base_point_has_no_base_line(make_study):
+    study = make_study()
+    header = {**study.header, "config": {"search": {"include_base": False, "space": {}}}}
+    assert [line.role for line in standings(make_study(header=header))] == ["best", "tfidf", "majority"]
