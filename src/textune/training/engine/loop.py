@@ -53,7 +53,7 @@ def fit(
     Args:
         model: (ids_BT, mask_BT) → logits_BK; a submodule's `penalty` (a scalar tensor, or None) is added to the loss.
         train: epoch, from 1 → its batches in their order.
-        valid: batches that can be iterated in each epoch, so not a generator.
+        valid: the valid batches; kept for all epochs if they come from an iterator.
         class_counts_K: train rows of each class.
         steps_per_epoch: how many batches `train` gives; the schedule needs it.
 
@@ -64,6 +64,8 @@ def fit(
     scoring = _Scoring.of(config, objective)
     stopping = EarlyStopping(config.early_stopping.patience, config.early_stopping.min_delta)
     epochs: list[EpochMeasurement] = []
+    if isinstance(valid, Iterator):
+        valid = list(valid)
     memory.reset_peak(training.device)
     for epoch in range(1, config.epochs + 1):
         started = time.perf_counter()
