@@ -1,23 +1,54 @@
 """What data is: rows as read, examples as token ids, and who trains, chooses and tests."""
 
-# N rows, L token ids of all rows together
+# N rows, L tokens of all rows together, U distinct tokens
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from textune.config.base import Config
 
-__all__ = ["TEST", "TRAIN", "UNASSIGNED", "VALID", "DataConfig", "Examples", "Fold", "Rows", "SplitConfig", "Splits"]
+if TYPE_CHECKING:
+    import tokenizers
+
+__all__ = [
+    "PADDING",
+    "SPECIAL_TOKENS",
+    "TEST",
+    "TRAIN",
+    "UNASSIGNED",
+    "UNKNOWN",
+    "VALID",
+    "DataConfig",
+    "Examples",
+    "Fold",
+    "Keep",
+    "Rows",
+    "SplitConfig",
+    "Splits",
+    "Tokenizer",
+    "TokenizerConfig",
+    "Tokens",
+    "Vocabulary",
+]
 
 UNASSIGNED, TRAIN, VALID, TEST = -1, 0, 1, 2
 """What `Rows.split` says of a row as the data came; a split decides what it becomes."""
+
+PADDING, UNKNOWN = 0, 1
+SPECIAL_TOKENS = ("[PAD]", "[UNK]")
+"""The tokens of ids 0 and 1: padding, and every token that is not in the vocabulary."""
+
+Keep = Literal["start", "end", "both"]
+"""What stays of a text that is too long; `both` keeps its first and last halves."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +84,32 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """N texts split into tokens, which are known by their position in the sorted inventory; a text may have none.
+
+    Token j of text i is `inventory[index_L[offsets_N1[i] + j]]`.
+    """
+
+    inventory: Sequence[str]
+    index_L: NDArray[np.int32]
+    offsets_N1: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens by id; the first two are `SPECIAL_TOKENS`."""
+
+    tokens: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+@dataclass(frozen=True)
 class Examples:
     """Token ids of N texts, uncut, one after the other; usually memory-mapped, never changed.
 
-    Text i is `ids_L[offsets_N1[i]:offsets_N1[i + 1]]`.
+    Every text has one at least. Text i is `ids_L[offsets_N1[i]:offsets_N1[i + 1]]`.
     """
 
     ids_L: NDArray[np.int32]
@@ -120,3 +173,47 @@ class SplitConfig(Config):
         Raises:
             DataError: a part would be empty.
         """
+
+
+class Tokenizer(ABC):
+    """Splits texts into tokens, and learns which of them get an id of their own."""
+
+    @abstractmethod
+    def split(self, texts: Sequence[str]) -> Tokens:
+        """Splits all texts of a data set: the slow step, done once."""
+
+    @abstractmethod
+    def learn(self, inventory: Sequence[str], counts_U: NDArray[np.int64], outside: Sequence[str]) -> Vocabulary:
+        """Returns the vocabulary.
+
+        Args:
+            inventory: the distinct tokens of all rows, sorted; of those with a count of 0 nothing may be learned.
+            counts_U: how often each stands in the train rows.
+            outside: the words of a word-vector file, most frequent first; empty unless `reads_vectors`.
+        """
+
+    @abstractmethod
+    def with_vocabulary(self, vocabulary: Vocabulary) -> tokenizers.Tokenizer:
+        """Returns what `tokenizer.json` holds: it gives the ids that `split` and the vocabulary give."""
+
+
+class TokenizerConfig(Config):
+    """Base of the tokenizer kinds.
+
+    Settings named in `VOCABULARY_SETTINGS` change which tokens get an id, those named in `CUT_SETTINGS` how much of a
+    text a batch shows, all others how texts are split; only the last cost tokenizing anew.
+    """
+
+    VOCABULARY_SETTINGS: ClassVar[frozenset[str]] = frozenset()
+    CUT_SETTINGS: ClassVar[frozenset[str]] = frozenset({"max_length", "keep"})
+
+    max_length: int | None = Field(256, ge=1, description="longer texts are cut to this many tokens; null: never")
+    keep: Keep = Field("start", description="what stays of a longer text; 'both': its first and last halves")
+
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether the vocabulary depends on the word-vector file of the embedding."""
+        return False
+
+    @abstractmethod
+    def build(self) -> Tokenizer: ...
