@@ -64,7 +64,7 @@ class FilesConfig(DataConfig):
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
-            b"".decode(encoding)
+            " ".encode(encoding)
         except LookupError:
             raise ValueError(f"'{encoding}' is no text encoding; utf-8, cp1252, latin-1 and utf-16 are") from None
         return encoding
