@@ -124,11 +124,13 @@ def make_data() -> dict:
 def make_header(space=SPACE) -> dict:
     return {
         "data": make_data(),
-        "versions": {"textune": "0.1.0", "python": "3.11.7", "torch": "2.13.0"},
+        "textune": "0.1.0",
+        "python": "3.11.7",
+        "versions": {"torch": "2.13.0", "optuna": "5.0.0"},
         "config": {"name": "sst5-lstm", "seed": 42, "search": {"space": space, "trials": 30}},
         "baselines": {
-            "majority": {"valid.accuracy": 0.2625, "test.accuracy": 0.2308, "valid.f1_macro": 0.083},
-            "tfidf": {"valid.accuracy": 0.3924, "test.accuracy": 0.4122, "valid.f1_macro": 0.36, "seconds": 1.9},
+            "majority": {"valid.accuracy": 0.2625, "valid.loss": 1.58},
+            "tfidf": {"valid.accuracy": 0.3924, "valid.loss": 1.36, "seconds": 1.9},
         },
     }
 
@@ -141,7 +143,8 @@ def make_test() -> dict:
         "classes": list(CLASSES),
         "num_rows": rows,
         "readings": 1,
-        "interval": wilson(hits, rows).dump(),
+        "interval": {"metric": "test.accuracy", **wilson(hits, rows).dump()},
+        "baselines": {"majority": {"test.accuracy": 0.2308}, "tfidf": {"test.accuracy": 0.4122}},
     }
 
 

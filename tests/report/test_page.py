@@ -149,6 +149,15 @@ def test_writing_replaces_the_report_and_leaves_nothing_else(tmp_path, make_stud
     assert "sst5-lstm" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_the_command_is_shown_only_where_there_is_a_model(tmp_path, make_study):
+    def predicts():
+        return "textune predict" in write_report(tmp_path, make_study(2)).read_text(encoding="utf-8")
+
+    assert not predicts()
+    (tmp_path / "best").mkdir()
+    assert predicts()
+
+
 def test_valid_outcomes_stand_in_for_unread_test_rows(tmp_path, make_study):
     study = make_study(1, test=None)
     attempt = tmp_path / "trials" / "0000" / "attempt-1"

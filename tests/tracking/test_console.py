@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import subprocess
 import sys
 
@@ -167,6 +168,17 @@ def test_an_error_leaves_the_terminal_clean():
     with pytest.raises(RuntimeError):
         interrupted_study()
     assert stream.getvalue().count("\x1b[?25h") == 1
+
+
+def test_warnings_stand_above_the_table_and_only_errors_pass_quiet():
+    log = logging.getLogger("textune.study")
+    loud, quiet = io.StringIO(), io.StringIO()
+    with Console(stream=loud), Console(stream=quiet, quiet=True):
+        log.warning("a tracker \x1b[2J failed")
+        log.error("the disk is full")
+    log.warning("after the study")
+    assert loud.getvalue() == "a tracker \\x1b[2J failed\nthe disk is full\n"
+    assert quiet.getvalue() == "the disk is full\n"
 
 
 def test_many_running_trials_are_cut_to_what_a_screen_holds():

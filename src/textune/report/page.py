@@ -33,15 +33,19 @@ def write_report(run_folder: Path, record: StudyRecord) -> Path:
     Where the test split was not read, the confusion matrix comes from the valid outcomes of the best trial.
     """
     path = run_folder / "report.html"
-    write_atomically(path, page(record, str(run_folder), _valid_confusion(run_folder, record)))
+    has_model = (run_folder / "best").is_dir()
+    confusion = _valid_confusion(run_folder, record)
+    write_atomically(path, page(record, str(run_folder), has_model=has_model, valid_confusion=confusion))
     return path
 
 
-def page(record: StudyRecord, run: str, valid_confusion: Sequence[Sequence[int]] | None = None) -> str:
+def page(
+    record: StudyRecord, run: str, *, has_model: bool = True, valid_confusion: Sequence[Sequence[int]] | None = None
+) -> str:
     """Returns the page as text; `run` is how the run folder is named in commands."""
     from plotly.offline import get_plotlyjs
 
-    body, figures = render(summarize(record, valid_confusion), run)
+    body, figures = render(summarize(record, valid_confusion), run, has_model=has_model)
     here = files("textune.report")
     plotly, script = get_plotlyjs(), (here / "page.js").read_text(encoding="utf-8")
     return Template((here / "template.html").read_text(encoding="utf-8")).substitute(

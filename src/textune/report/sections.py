@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textune.records import TrialState
 from textune.report import figures as draw
@@ -25,8 +25,14 @@ __all__ = ["render"]
 SIGNIFICANT = 0.05
 
 
-def render(summary: Summary, run: str) -> tuple[str, list[Figure]]:
-    """Returns the body of the page, and the figures its `data-figure` numbers point at."""
+def render(summary: Summary, run: str, *, has_model: bool) -> tuple[str, list[Figure]]:
+    """Returns the body of the page, and the figures its `data-figure` numbers point at.
+
+    Args:
+        summary: what the page says.
+        run: the run folder as commands name it.
+        has_model: whether the run folder holds a model to predict with.
+    """
     figures: list[Figure] = []
 
     def plot(figure: Figure) -> str:
@@ -35,7 +41,8 @@ def render(summary: Summary, run: str) -> tuple[str, list[Figure]]:
 
     sections: tuple[str, ...] = (
         _header(summary),
-        _first_screen(summary, run),
+        _first_screen(summary),
+        _command(run) if has_model else "",
         _search(summary, plot),
         _settings(summary, plot),
         _learning(summary, plot),
@@ -55,7 +62,7 @@ def _header(summary: Summary) -> str:
     return f'<header><span class="brand">Textune</span><span class="soft">{line}</span></header>'
 
 
-def _first_screen(summary: Summary, run: str) -> str:
+def _first_screen(summary: Summary) -> str:
     warnings = "".join(
         f'<p class="warning" role="alert">{escaped(s.text)}</p>' for s in summary.verdict if s.level == "warning"
     )
@@ -65,7 +72,7 @@ def _first_screen(summary: Summary, run: str) -> str:
         return f'{title}<ul class="notes">{notes}</ul>{_standings(summary)}'
     return (
         f'{title}<div class="card"><div class="hero"><div>{_score(summary)}{_chips(summary.best)}</div>'
-        f'<div>{_standings(summary)}<ul class="notes">{notes}</ul></div></div></div>{_command(run)}'
+        f'<div>{_standings(summary)}<ul class="notes">{notes}</ul></div></div></div>'
     )
 
 
@@ -280,10 +287,13 @@ def _scrolling(content: str) -> str:
 
 
 def _footer(summary: Summary, run: str) -> str:
-    versions: dict[str, Any] = summary.header.get("versions") or {}
+    header = summary.header
+    versions = {name: header[name] for name in ("textune", "python") if name in header} | dict(
+        header.get("versions", {})
+    )
     made = ", ".join(f"{escaped(name)} {escaped(str(version))}" for name, version in versions.items())
     study = ""
-    if config := summary.header.get("config"):
+    if config := header.get("config"):
         text = html.escape(json.dumps(config, indent=2))
         study = f"<details><summary>The study, every setting</summary><pre>{text}</pre></details>"
     return f"<footer>{study}<p>{escaped(run)}{' · ' + made if made else ''}</p></footer>"

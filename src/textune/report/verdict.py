@@ -57,12 +57,18 @@ def standings(record: StudyRecord) -> tuple[Standing, ...]:
     base = base_trial(record)
     if base is not None and base.result is not None and len(record.trials) > 1:
         lines.append(Standing("base", f"base point (trial {base.spec.number})", base.result.value, None))
-    baselines: Mapping[str, Any] = record.header.get("baselines") or {}
     for role, name in BASELINES.items():
-        if scores := baselines.get(role):
+        if scores := _baseline(record, role):
             valid, tested = scores.get(record.objective.metric), scores.get(test_metric(record))
             lines.append(Standing(role, name, valid, tested))  # type: ignore[arg-type]  # the keys are two of the roles
     return tuple(lines)
+
+
+def _baseline(record: StudyRecord, role: str) -> Mapping[str, float]:
+    """Its valid scores are known before the search; its test scores only once the study has read its test rows."""
+    known: Mapping[str, Any] = record.header.get("baselines") or {}
+    read: Mapping[str, Any] = (record.test or {}).get("baselines") or {}
+    return {**known.get(role, {}), **read.get(role, {})}
 
 
 def verdict(record: StudyRecord) -> tuple[Statement, ...]:
@@ -102,7 +108,7 @@ def _against_baselines(record: StudyRecord) -> list[Statement]:
                     Statement("warning", f"The gain over {name} is within the uncertainty of the test score.")
                 )
             continue
-        seconds = record.header["baselines"][role].get("seconds")
+        seconds = _baseline(record, role).get("seconds")
         cost = f" (which took {duration(seconds)})" if seconds else ""
         scores = f"{number(ours)} against {number(theirs)} on the {split} rows"
         statements.append(Statement("warning", f"The best trial does not beat {name}{cost}: {scores}."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import time
@@ -87,6 +88,17 @@ def opening_line(study: StudyStart) -> str:
     return f"{plain(study.name)}: {goal}; {', '.join(parts)}"
 
 
+class _Warnings(logging.Handler):
+    """Puts what textune logs above the live table, which it would tear otherwise."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.say(plain(record.getMessage()), error=record.levelno >= logging.ERROR)
+
+
 class Console(Tracker):
     """Shows a study's events. Use it as a context, so that the terminal is left as it was found.
 
@@ -105,9 +117,12 @@ class Console(Tracker):
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
+        self._warnings = _Warnings(self)
+        logging.getLogger("textune").addHandler(self._warnings)
         return self
 
     def __exit__(self, *_: object) -> None:
+        logging.getLogger("textune").removeHandler(self._warnings)
         self._stop()
 
     def start(self, study: StudyStart) -> None:
@@ -144,9 +159,9 @@ class Console(Tracker):
     def finish(self, study: StudyRecord) -> None:  # noqa: ARG002  # the result is shown once the test rows were read
         self._stop()
 
-    def say(self, text: str) -> None:
-        """Writes one line, above the live table where there is one."""
-        if self._quiet:
+    def say(self, text: str, *, error: bool = False) -> None:
+        """Writes one line, above the live table where there is one; errors also where all else is quiet."""
+        if self._quiet and not error:
             return
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
