@@ -215,10 +215,12 @@ class Console(Tracker):
                 ("best so far  ", "dim"),
                 (self._value(value), "bold cyan"),
                 f"  trial {spec.number}  {params_text(spec.params)}",
+                no_wrap=True,
+                overflow="ellipsis",
             )
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for name, justify in (("trial", "right"), ("epoch", "right"), ("", "left"), ("last", "right")):
-            table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # the literals of rich
+        for name, width in (("trial", 5), ("epoch", 7), ("", BAR_WIDTH), ("last", 6)):
+            table.add_column(name, justify="right" if name else "left", min_width=width, no_wrap=True)
         table.add_column("params", no_wrap=True, overflow="ellipsis")
         running = list(standing.running.values())
         for spec, last in running[:MAX_RUNNING]:
