@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -229,17 +230,9 @@ def _natural(text: str) -> list[tuple[int, str]]:
 def _parse_text(value: Any) -> str | None:
     """Returns the text untouched; None where it is blank or NaN."""
     if isinstance(value, str):
-        if not value.isascii():
-            _check_surrogates(value)
+        _check_surrogates(value)
         return None if not value or value.isspace() or value in ("nan", "NaN") else value
     return _parse_label(value)
-
-
-def _check_surrogates(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("which has half of a surrogate pair and is no text; mend or remove the row") from None
 
 
 def _parse_label(value: Any) -> str | None:
@@ -250,10 +243,25 @@ def _parse_label(value: Any) -> str | None:
         return "true" if value else "false"
     if not isinstance(value, str | int | float):
         raise ValueError(f"a {type(value).__name__}; allowed: text or a number")  # noqa: TRY004 - the caller adds the row
-    name = str(value).strip()
+    return _parse_name(str(value))
+
+
+@lru_cache(maxsize=1 << 16)  # columns of labels, groups and dates hold few different values
+def _parse_name(text: str) -> str | None:
+    _check_surrogates(text)
+    name = text.strip()
     if _INTEGRAL.fullmatch(name):
         name = name.split(".")[0]
     return None if name in ("", "nan", "NaN") else name
+
+
+def _check_surrogates(text: str) -> None:
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("which has half of a surrogate pair and is no text; mend or remove the row") from None
 
 
 def _parse_date(value: Any) -> date | None:
@@ -262,8 +270,13 @@ def _parse_date(value: Any) -> date | None:
     if isinstance(value, date):
         return value
     text = _parse_label(value)
+    return None if text is None else _parse_day(text)
+
+
+@lru_cache(maxsize=1 << 16)
+def _parse_day(text: str) -> date:
     try:
-        return None if text is None else datetime.fromisoformat(text).date()
+        return datetime.fromisoformat(text).date()
     except ValueError:
         raise ValueError("which is no date; write YYYY-MM-DD") from None
 
