@@ -71,6 +71,7 @@ class StudyHistory:
         if isinstance(event, TrialSpec):
             self._specs[event.number] = event
             self._progress[event.number] = []
+            self._results.pop(event.number, None)  # of an earlier attempt
         elif isinstance(event, Progress):
             self._progress[event.trial].append(event)
         else:

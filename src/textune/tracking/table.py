@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from textune.tracking.base import Event, StudyStart, Tracker, TrackerConfig
 __all__ = ["TABLE", "TableConfig", "TableTracker"]
 
 TABLE = "trials.csv"
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class TableTracker(Tracker):
@@ -75,6 +77,8 @@ def _rounded(value: float | None, digits: int) -> str:
 
 
 def _cell(value: Any) -> str:
-    """Returns text as it is, anything else as JSON. A spreadsheet must not take text for a formula."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA_STARTS) else text
+    """Returns text on one line and no formula to a spreadsheet; anything else as JSON."""
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    text = CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), value)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
