@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -169,6 +170,17 @@ def test_valid_outcomes_stand_in_for_unread_test_rows(tmp_path, make_study):
     text = write_report(tmp_path, study).read_text(encoding="utf-8")
     assert "Where it errs" in text
     assert "The test rows were not read" in text
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+def test_a_browser_draws_every_figure_and_complains_of_nothing(tmp_path, make_study):
+    path = write_report(tmp_path, make_study(20))
+    flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync"
+    size = ["--window-size=1280,9000", "--virtual-time-budget=8000", f"--user-data-dir={tmp_path / 'browser'}"]
+    command = ["chromium", *flags.split(), *size, "--enable-logging=stderr", "--dump-dom", path.as_uri()]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    assert "CONSOLE" not in done.stderr
+    assert len(re.findall(r'<div class="plot js-plotly-plot" data-figure="\d+"', done.stdout)) == 10
 
 
 def test_reading_a_study_loads_nothing_heavy():

@@ -188,8 +188,8 @@ def _settings(summary: Summary, plot: Callable[[Figure], str]) -> str:
         parallel = f'<figure class="card"><h3>All settings together</h3>{caption}{plot(lines)}</figure>'
     return (
         '<h2 id="settings">What mattered</h2><p class="lead">Each setting against the objective, those that went along '
-        "with it most first. The share is how much of the ranks of completed trials one setting explains by itself; a "
-        "pruned trial is drawn hollow at its last score and not counted. The winner is blue.</p>"
+        "with it most first: a hint, not a proof. The share is how much of the ranks of completed trials one setting "
+        "explains by itself; a pruned trial is drawn hollow at its last score and not counted. The winner is blue.</p>"
         f'<div class="grid">{cards}</div>{parallel}'
     )
 
