@@ -109,7 +109,7 @@ def _points(points: Sequence[Point], marker: dict[str, Any]) -> dict[str, Any]:
         "mode": "markers",
         "x": [point.value for point in points],
         "y": [point.score for point in points],
-        "customdata": [f"trial {point.trial}" + ("" if point.complete else " (pruned)") for point in points],
+        "customdata": [f"trial {point.trial}" + ("" if point.complete else " (stopped)") for point in points],
         "marker": {"size": 7, **marker},
         "hovertemplate": "%{customdata}<br>%{x}<br>%{y:.4f}<extra></extra>",
     }

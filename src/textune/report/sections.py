@@ -189,7 +189,8 @@ def _settings(summary: Summary, plot: Callable[[Figure], str]) -> str:
     return (
         '<h2 id="settings">What mattered</h2><p class="lead">Each setting against the objective, those that went along '
         "with it most first: a hint, not a proof. The share is how much of the ranks of completed trials one setting "
-        "explains by itself; a pruned trial is drawn hollow at its last score and not counted. The winner is blue.</p>"
+        "explains by itself; a trial that was stopped is drawn hollow, at its best score until then, and not counted. "
+        "The winner is blue.</p>"
         f'<div class="grid">{cards}</div>{parallel}'
     )
 
