@@ -1,9 +1,12 @@
-"""Where texts and labels come from, and who trains, chooses and tests."""
+"""Where texts and labels come from, how they become token ids, and who trains, chooses and tests."""
 
 from textune.data.base import (
+    PADDING,
+    SPECIAL_TOKENS,
     TEST,
     TRAIN,
     UNASSIGNED,
+    UNKNOWN,
     VALID,
     DataConfig,
     Examples,
@@ -11,21 +14,34 @@ from textune.data.base import (
     Rows,
     SplitConfig,
     Splits,
+    Tokenizer,
+    TokenizerConfig,
+    Tokens,
+    Vocabulary,
 )
+from textune.data.cache import Cache, content_key
 from textune.data.describe import describe
 from textune.data.files import FilesConfig
 from textune.data.imdb import ImdbConfig
 from textune.data.locate import is_url, locate, read_bytes
+from textune.data.prepare import Prepared, load_rows, prepare
 from textune.data.split import GivenConfig, HoldoutConfig, KfoldConfig
 from textune.data.sst import SstConfig
 from textune.data.synthetic import SyntheticConfig
 from textune.data.tables import Table, read_table
+from textune.data.tokenizer import CharactersConfig, WordsConfig, encode
+from textune.data.vectors import WordVectors, load_vectors
 
 __all__ = [
+    "PADDING",
+    "SPECIAL_TOKENS",
     "TEST",
     "TRAIN",
     "UNASSIGNED",
+    "UNKNOWN",
     "VALID",
+    "Cache",
+    "CharactersConfig",
     "DataConfig",
     "Examples",
     "FilesConfig",
@@ -34,15 +50,27 @@ __all__ = [
     "HoldoutConfig",
     "ImdbConfig",
     "KfoldConfig",
+    "Prepared",
     "Rows",
     "SplitConfig",
     "Splits",
     "SstConfig",
     "SyntheticConfig",
     "Table",
+    "Tokenizer",
+    "TokenizerConfig",
+    "Tokens",
+    "Vocabulary",
+    "WordVectors",
+    "WordsConfig",
+    "content_key",
     "describe",
+    "encode",
     "is_url",
+    "load_rows",
+    "load_vectors",
     "locate",
+    "prepare",
     "read_bytes",
     "read_table",
 ]
