@@ -9,7 +9,7 @@ import pytest
 
 from textune.errors import FatalError
 from textune.execution.processes import ProcessesConfig
-from textune.records import EndReason, TrialResult, TrialSpec
+from textune.records import EndReason, TrialSpec
 from textune.testing.executors import PATIENCE_SECONDS, finish
 from textune.testing.quadratic import Quadratic
 
@@ -92,18 +92,11 @@ class TestAWorker:
         executor.close()
 
     def test_uses_the_threads_it_may(self):
-        executor = ProcessesConfig(workers=1, threads_per_trial=3).build(threads)
+        executor = ProcessesConfig(workers=1, threads_per_trial=3).build(Quadratic())
         executor.submit(TrialSpec(number=0))
-        (result,) = executor.wait(PATIENCE_SECONDS)
+        result = finish(executor, 0)[-1]
         executor.close()
         assert result.details == {"threads": "3"}
-
-
-def threads(spec):
-    """An objective that tells how many threads libraries are to use."""
-    yield from ()
-    details = {"threads": os.environ["OMP_NUM_THREADS"]}
-    return TrialResult(trial=spec.number, end=EndReason.FINISHED, reason="finished", details=details)
 
 
 def test_a_timeout_without_news_gives_no_events(executor):

@@ -49,6 +49,7 @@ class Quadratic:
         return TrialResult(
             trial=spec.number, attempt=spec.attempt, end=EndReason.FINISHED, reason="finished", value=value,
             metrics={"valid.accuracy": value}, best_epoch=self.epochs, epochs=self.epochs, folder=spec.folder,
+            details={"threads": os.environ.get("OMP_NUM_THREADS")},
         )  # fmt: skip
 
 
