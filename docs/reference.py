@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from textune.config.base import Component, Config
-from textune.config.study import DimensionConfig, EarlyStoppingConfig, ModelConfig, SearchConfig, StudyConfig, TrainingConfig
+from textune.config.study import (
+    DimensionConfig,
+    EarlyStoppingConfig,
+    ModelConfig,
+    SearchConfig,
+    StudyConfig,
+    TrainingConfig,
+)
 from textune.registry import ROLES, kinds
 
 HEAD = """\
@@ -48,7 +55,9 @@ def print_settings(config: type[Config]) -> None:
     print("| setting | allowed | default | |\n|---|---|---|---|")
     for name, field in config.model_fields.items():
         role = next((mark.role for mark in field.metadata if isinstance(mark, Component)), None)
-        allowed = f"[{role}](#{role}-{ROLES[role].summary.replace(' ', '-')})" if role else allowed_values(properties[name])
+        allowed = (
+            f"[{role}](#{role}-{ROLES[role].summary.replace(' ', '-')})" if role else allowed_values(properties[name])
+        )
         default = f"`{ROLES[role].default}`" if role else shown(field.get_default(call_default_factory=True))
         description = ROLES[role].summary if role else field.description or ""
         print(f"| `{name}` | {allowed} | {default} | {description.replace('|', chr(92) + '|')} |")
@@ -63,7 +72,13 @@ def allowed_values(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if "const" in schema:
         return f"`{schema['const']}`"
-    words = {"integer": "whole number", "string": "text", "boolean": "true, false", "array": "list", "object": "mapping"}
+    words = {
+        "integer": "whole number",
+        "string": "text",
+        "boolean": "true, false",
+        "array": "list",
+        "object": "mapping",
+    }
     word = words.get(schema.get("type", ""), schema.get("type", "any"))
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {schema[key]}" for key, sign in bounds.items() if key in schema]

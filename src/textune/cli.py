@@ -5,10 +5,12 @@ Exit codes: 0 done, 1 nothing finished, 2 study or usage error, 130 interrupted.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -32,7 +34,15 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Change one setting, e.g. training.epochs=3. May be repeated."),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AllowPlugins = Annotated[bool, typer.Option("--allow-plugins", help="Let the study run the Python files it names.")]
+
+
+class Format(StrEnum):
+    """How predictions are written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
 
 
 def main() -> NoReturn:
@@ -71,53 +81,62 @@ def run(
     out: Annotated[Path | None, typer.Option(help="The run folder; default runs/<name>.", show_default=False)] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move an existing run folder aside first.")] = False,
     overrides: Set = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the result.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the run folder.")] = False,
     allow_plugins: AllowPlugins = False,
 ) -> None:
     """Search, write the report, and leave the best model in RUN/best."""
     from textune import commands
 
-    finished = commands.run_study(
+    finished = commands.run(
         study, out=out, fresh=fresh, overrides=overrides or (), quiet=quiet, allow_plugins=allow_plugins
     )
-    typer.echo(finished.folder)
+    typer.echo(finished.folder.path)
     raise typer.Exit(finished.exit_code)
 
 
 @app.command()
 def check(study: StudyFile, overrides: Set = None, allow_plugins: AllowPlugins = False) -> None:
-    """Check a study file and the paths in it; no data is read."""
+    """Check a study file and that its files exist; no data is read."""
     from textune import commands
 
     typer.echo(commands.check(study, overrides or (), allow_plugins=allow_plugins))
 
 
 @app.command()
-def describe(study: StudyFile, overrides: Set = None, allow_plugins: AllowPlugins = False) -> None:
+def describe(
+    study: StudyFile, overrides: Set = None, allow_plugins: AllowPlugins = False, as_json: AsJson = False
+) -> None:
     """Print the statistics of a study's data: balance, duplicates, lengths, vocabulary."""
     from textune import commands
 
-    commands.print_description(study, overrides or (), allow_plugins=allow_plugins)
+    statistics = commands.describe(study, overrides or (), allow_plugins=allow_plugins)
+    if as_json:
+        _print_json(statistics)
+        return
+    from textune.report.description import description
+
+    _print(description(statistics))
 
 
 @app.command()
 def init(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Your data: csv, tsv, jsonl or parquet.")],
-    label: Annotated[str, typer.Option(help="The column that holds the label.")],
-    text: Annotated[str | None, typer.Option(help="The column that holds the text; guessed if not given.")] = None,
+    label: Annotated[str, typer.Option(help="The column of the labels.")],
+    text: Annotated[str | None, typer.Option(help="The column of the texts; guessed if not given.")] = None,
 ) -> None:
     """Print a sensible study for your own file."""
-    from textune import commands
+    from textune.starter import first_study
 
-    typer.echo(commands.init(file, label, text), nl=False)
+    typer.echo(first_study(file, label, text), nl=False)
 
 
 @app.command()
-def show(run: RunFolder, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def show(run: RunFolder, as_json: AsJson = False) -> None:
     """Show how a study stands: the best trial, the others, the test score."""
     from textune import commands
 
-    commands.print_run(run, as_json=as_json)
+    shown = commands.show(run, as_json=as_json)
+    _print_json(shown) if as_json else _print(shown)
 
 
 @app.command("list")
@@ -125,7 +144,8 @@ def list_runs(folder: Annotated[Path, typer.Argument(metavar="FOLDER")] = Path("
     """List the run folders and their best values."""
     from textune import commands
 
-    commands.print_runs(folder)
+    for line in commands.runs(folder):
+        typer.echo(line)
 
 
 @app.command()
@@ -133,21 +153,21 @@ def report(run: RunFolder) -> None:
     """Write RUN/report.html anew and print its path."""
     from textune import commands
 
-    typer.echo(commands.write_report(run))
+    typer.echo(commands.report(run))
 
 
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL|RUN", help="A run folder, or the folder of a model.")],
-    file: Annotated[str, typer.Argument(metavar="INPUT", help="csv, tsv, jsonl, parquet or txt, or - (a text per line).")],
+    file: Annotated[str, typer.Argument(metavar="INPUT", help="csv, tsv, jsonl, parquet or txt; -: a text per line.")],
     output: Annotated[Path | None, typer.Option(help="Where to write; default stdout.", show_default=False)] = None,
-    output_format: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
-    text: Annotated[str | None, typer.Option(help="The column that holds the text.")] = None,
+    output_format: Annotated[Format, typer.Option("--format", help="How to write.")] = Format.CSV,
+    text: Annotated[str | None, typer.Option(help="The column of the texts; default 'text'.")] = None,
 ) -> None:
     """Predict labels and probabilities with the model of a run."""
-    from textune import commands
+    from textune.serve.predict import predict_file
 
-    commands.predict_file(model, file, output=output, output_format=output_format, text=text)
+    predict_file(model, file, output=output, output_format=output_format.value, text=text)
 
 
 @app.command()
@@ -155,7 +175,7 @@ def kinds(role: Annotated[str | None, typer.Argument(metavar="ROLE", help="e.g. 
     """List the components a study can name, with their settings."""
     from textune import commands
 
-    typer.echo(commands.describe_kinds(role))
+    typer.echo(commands.kinds(role))
 
 
 @app.command()
@@ -167,8 +187,18 @@ def schema() -> None:
 
 
 @app.command()
-def cache(clear: Annotated[bool, typer.Option("--clear", help="Delete everything in it.")] = False) -> None:
+def cache(clear: Annotated[bool, typer.Option("--clear", help="Delete what it holds.")] = False) -> None:
     """Show where prepared data is cached and how large it is."""
     from textune import commands
 
     typer.echo(commands.cache(clear=clear))
+
+
+def _print(renderable: Any) -> None:
+    from rich.console import Console
+
+    Console(highlight=False, width=None if sys.stdout.isatty() else 110).print(renderable)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,13 +1,13 @@
 """What can go wrong, as a tree.
 
-    TextuneError                 one clear sentence: where, what was given, what is allowed, what to do
-    ├── StudyError               the study file is wrong; carries every problem found, each with its line
-    ├── DataError                the data is wrong or missing; names the file and the row or column
-    ├── RunFolderError           the run folder cannot be used (exists, locked, damaged)
-    ├── MissingDependencyError   an extra is not installed; names the pip command that helps
-    ├── TrialError               ends one trial, never the study
-    │   └── DivergedError        the loss or the gradients were not finite
-    └── FatalError               ends the study; what was measured so far is kept
+TextuneError                 one clear sentence: where, what was given, what is allowed, what to do
+├── StudyError               the study file is wrong; carries every problem found, each with its line
+├── DataError                the data is wrong or missing; names the file and the row or column
+├── RunFolderError           the run folder cannot be used (exists, locked, damaged)
+├── MissingDependencyError   an extra is not installed; names the pip command that helps
+├── TrialError               ends one trial, never the study
+│   └── DivergedError        the loss or the gradients were not finite
+└── FatalError               ends the study; what was measured so far is kept
 """
 
 from __future__ import annotations

@@ -17,6 +17,14 @@ class RunFolder:
 
     path: Path
 
+    @staticmethod
+    def refuse_existing(path: Path, *, fresh: bool) -> None:
+        """Raises RunFolderError if there is something at `path` and `fresh` is off."""
+        if _in_use(path) and not fresh:
+            raise RunFolderError(
+                f"{path} exists; add --fresh to move it aside and start anew, or name another folder with --out"
+            )
+
     @classmethod
     def create(cls, path: Path, *, fresh: bool) -> RunFolder:
         """Makes a new run folder; an existing one is moved aside to `<name>.1` (`.2`, …) if `fresh`.
@@ -24,11 +32,8 @@ class RunFolder:
         Raises:
             RunFolderError: the folder exists and `fresh` is off.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            if not fresh:
-                raise RunFolderError(
-                    f"{path} exists; add --fresh to move it aside and start anew, or name another folder with --out"
-                )
+        cls.refuse_existing(path, fresh=fresh)
+        if _in_use(path):
             number = 1
             while (aside := path.with_name(f"{path.name}.{number}")).exists():
                 number += 1
@@ -46,7 +51,9 @@ class RunFolder:
         for candidate in (path, Path("runs") / path):
             if (candidate / "events.jsonl").is_file():
                 return cls(candidate)
-        raise RunFolderError(f"{path} is no run folder (it has no events.jsonl); 'textune list' shows those under runs/")
+        raise RunFolderError(
+            f"{path} is no run folder (it has no events.jsonl); 'textune list' shows those under runs/"
+        )
 
     @property
     def study_file(self) -> Path:
@@ -83,3 +90,7 @@ class RunFolder:
 
     def drop_model(self, trial: int, attempt: int = 1) -> None:
         shutil.rmtree(self.model(trial, attempt), ignore_errors=True)
+
+
+def _in_use(path: Path) -> bool:
+    return path.exists() and (not path.is_dir() or any(path.iterdir()))

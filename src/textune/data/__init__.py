@@ -19,6 +19,7 @@ from textune.data.base import (
     Tokens,
     Vocabulary,
 )
+from textune.data.batches import Batch, cut_examples, eval_batches, num_batches, train_batches
 from textune.data.cache import Cache, content_key
 from textune.data.describe import describe
 from textune.data.files import FilesConfig
@@ -40,6 +41,7 @@ __all__ = [
     "UNASSIGNED",
     "UNKNOWN",
     "VALID",
+    "Batch",
     "Cache",
     "CharactersConfig",
     "DataConfig",
@@ -64,13 +66,17 @@ __all__ = [
     "WordVectors",
     "WordsConfig",
     "content_key",
+    "cut_examples",
     "describe",
     "encode",
+    "eval_batches",
     "is_url",
     "load_rows",
     "load_vectors",
     "locate",
+    "num_batches",
     "prepare",
     "read_bytes",
     "read_table",
+    "train_batches",
 ]

@@ -38,7 +38,7 @@ class Cache:
     """
 
     def __init__(self, root: Path | None = None, max_bytes: int | None = None) -> None:
-        self.root = cache_folder() if root is None else root
+        self.root = cache_folder() / "prepared" if root is None else root
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.max_bytes = _limit() if max_bytes is None else max_bytes
 

@@ -17,6 +17,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from textune.data.base import SPECIAL_TOKENS
 from textune.data.cache import Cache, content_key
 from textune.errors import DataError
 from textune.storage import write_atomically
@@ -36,7 +37,7 @@ class WordVectors:
     Attributes:
         matrix_ND: one row per found token, memory-mapped.
         index_N: the id of the token a row belongs to, ascending.
-        coverage: share of the tokens that were found, 0 … 1.
+        coverage: share of the tokens, special ones aside, that were found, 0 … 1.
     """
 
     matrix_ND: NDArray[np.float32]
@@ -58,7 +59,7 @@ def file_identity(path: Path) -> list[str | int]:
 
 
 def load_vectors(path: Path, tokens: Sequence[str], size: int, cache: Cache) -> WordVectors:
-    """Returns the vectors of `tokens` (without special tokens), kept in the cache.
+    """Returns the vectors of a vocabulary's tokens, special tokens aside, kept in the cache.
 
     Where a word stands twice in the file, the first line counts. A line whose word has spaces is passed over.
 
@@ -75,7 +76,7 @@ def load_vectors(path: Path, tokens: Sequence[str], size: int, cache: Cache) -> 
     folder = cache.folder(content_key("vectors", FORMAT, file_identity(path), wanted, size), build)
     index_N = np.load(folder / "index.npy", allow_pickle=False)
     matrix_ND = np.asarray(np.load(folder / "matrix.npy", mmap_mode="r", allow_pickle=False))
-    return WordVectors(matrix_ND, index_N, len(index_N) / max(len(tokens), 1))
+    return WordVectors(matrix_ND, index_N, len(index_N) / max(len(tokens) - len(SPECIAL_TOKENS), 1))
 
 
 def vector_words(path: Path, cache: Cache) -> list[str]:
@@ -94,7 +95,7 @@ def vector_words(path: Path, cache: Cache) -> list[str]:
 
 
 def _read_vectors(path: Path, tokens: Sequence[str], size: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    missing = {token.encode(): index for index, token in enumerate(tokens)}
+    missing = {token.encode(): index for index, token in enumerate(tokens) if token not in SPECIAL_TOKENS}
     index, blocks, block = [], [], []
     with _lines(path) as (first, width, lines):
         if width != size:

@@ -26,10 +26,10 @@ class WordVectors(Protocol):
     """Vectors of those tokens of a vocabulary that a word-vector file knows."""
 
     @property
-    def matrix_ND(self) -> NDArray[np.float32]: ...
+    def matrix_ND(self) -> NDArray[np.float32]: ...  # noqa: N802
 
     @property
-    def index_N(self) -> NDArray[np.int64]:
+    def index_N(self) -> NDArray[np.int64]:  # noqa: N802
         """The token ids the rows belong to."""
 
     @property
@@ -61,8 +61,8 @@ class EncoderConfig(Config):
 
 class PoolingConfig(Config):
     @abstractmethod
-    def build(self, input_size: int) -> Pooling:
-        """Returns the module (hidden_BTD, mask_BT) → pooled_BD."""
+    def build(self, encoder: Encoder) -> Pooling:
+        """Returns the module (hidden_BTD, mask_BT) → pooled_BD for what `encoder` returns."""
 
 
 class HeadConfig(Config):

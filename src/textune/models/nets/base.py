@@ -17,10 +17,11 @@ __all__ = ["Embedding", "Encoder", "Head", "Pooling", "TextClassifier"]
 class Embedding(nn.Module, ABC):
     """ids_BT (int64) → vectors_BTD. Vectors of padding are zero.
 
-    Tables of rows, here and in encoders, are `nn.Embedding`: training may switch on their `sparse`, so that a step costs
-    what its batch touches.
+    Tables of rows, here and in encoders, are `nn.Embedding`: training may switch on their `sparse`, so that a step
+    costs what its batch touches.
     """
 
+    num_tokens: int
     output_size: int
     coverage: float | None = None  # share of the vocabulary found in a word-vector file
 
@@ -42,12 +43,13 @@ class Encoder(nn.Module, ABC):
     """
 
     output_size: int
+    backward_size: int = 0  # how many of them, the last ones, were read from the end of the text
 
     @abstractmethod
     def forward(self, ids_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]: ...
 
     def adapt(self, ids_L: NDArray[np.integer], offsets_N1: NDArray[np.int64]) -> None:
-        """Called once before training with the train texts, cut as in training: the place to count document frequencies.
+        """Called once before training with the train texts, cut as in training: the place to count what they hold.
 
         What it learns stands in buffers, so that it is saved with the weights.
         Text i is `ids_L[offsets_N1[i]:offsets_N1[i + 1]]`.
@@ -93,4 +95,5 @@ class TextClassifier(nn.Module):
     @torch.no_grad()
     def probabilities(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """Returns probabilities_BK in float32; the module must be in eval mode."""
-        return self(ids_BT, mask_BT).float().softmax(-1)
+        logits_BK: Tensor = self(ids_BT, mask_BT)
+        return logits_BK.softmax(-1)

@@ -1,0 +1,259 @@
+"""The whole system on one screen: one function per command. `cli` parses and prints; Python users call these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textune.config.load import LoadedStudy, load_study
+from textune.errors import RunFolderError
+from textune.records import StudyRecord, TrialState
+from textune.run_folder import RunFolder
+from textune.tracking.log import read_study
+
+if TYPE_CHECKING:
+    from textune.study import Search
+
+__all__ = ["Finished", "check", "describe", "kinds", "load_run", "report", "run", "runs", "show"]
+
+DEFAULT_TRIALS = 20
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A study that ended, one way or another."""
+
+    folder: RunFolder
+    record: StudyRecord
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 1 nothing finished, 130 interrupted."""
+        if self.record.state == "interrupted":
+            return 130
+        return 0 if self.record.state == "done" and self.record.best is not None else 1
+
+
+def run(
+    source: Path | Mapping[str, Any],
+    *,
+    out: Path | None = None,
+    fresh: bool = False,
+    overrides: Sequence[str] = (),
+    quiet: bool = False,
+    allow_plugins: bool = False,
+) -> Finished:
+    """Runs a study: check, prepare, search, hand over, read the test split once, report.
+
+    Raises:
+        StudyError: the study is wrong; nothing was written.
+        DataError: the data cannot be used; nothing was written.
+        RunFolderError: the run folder exists and `fresh` is off, or is in use.
+    """
+    loaded = load_study(source, overrides, allow_plugins=allow_plugins)
+    path = out or Path("runs") / loaded.config.name
+    RunFolder.refuse_existing(path, fresh=fresh)
+
+    from textune import session
+    from textune.data import Cache
+    from textune.report import write_report
+    from textune.report.terminal import show as result_table
+    from textune.storage import FolderLock
+    from textune.study import search
+    from textune.tracking.console import Console
+    from textune.tracking.log import EventLog
+    from textune.trial import prepare_data
+
+    cache = Cache()
+    with Console(quiet=quiet) as console:
+        prepared = prepare_data(loaded.config, loaded.folders, cache)
+        facts = session.gather_facts(loaded, prepared, cache)
+        folder = RunFolder.create(path, fresh=fresh)
+        with FolderLock(folder.path):
+            header = session.study_header(loaded, facts, prepared)
+            session.write_study(loaded, folder, header)
+            log = EventLog(folder.path)
+            record = search(_search(loaded, folder, header, cache, log, console))
+            pipeline = session.hand_over(record, folder, loaded.config.execution.keep_models)  # type: ignore[attr-defined]
+            if pipeline is not None and record.state == "done":
+                test = session.read_test(pipeline, prepared, facts, record.objective, folder)
+                if test is not None:
+                    log.read_test(test)
+                    record = record.model_copy(update={"test": test})
+            log.close()
+            write_report(folder.path, record)
+        console.show(result_table(record, folder.path))
+    return Finished(folder, record)
+
+
+def _search(
+    loaded: LoadedStudy, folder: RunFolder, header: dict[str, Any], cache: Any, log: Any, console: Any
+) -> Search:
+    """Builds the parts of the search that a study names."""
+    from textune.session import ModelKeeper
+    from textune.study import Search
+    from textune.tracking.base import StudyStart
+    from textune.trial import TrialRunner
+
+    config, search, objective = loaded.config, loaded.config.search, loaded.config.objective
+    trials = planned_trials(loaded)
+    executor: Any = config.execution
+    if trials == 1 and "execution" not in config.model_fields_set:
+        from textune.execution.serial import SerialConfig
+
+        executor = SerialConfig()
+    metrics = dict.fromkeys([*(f"valid.{name}" for name in config.training.metrics), objective.metric, "train.loss"])
+    start = StudyStart(
+        name=config.name,
+        objective=objective,
+        paths=loaded.space.paths,
+        metrics=tuple(metrics),
+        trials=trials,
+        timeout_seconds=search.timeout_seconds,
+        header=header,
+    )
+
+    def resolve(params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+        point = loaded.resolver.resolve(params)
+        return point.config, point.key
+
+    sampler: Any = search.sampler
+    pruner: Any = search.pruner
+    trackers: list[Any] = list(config.tracking)
+    return Search(
+        start=start,
+        resolve=resolve,
+        sampler=sampler.build(loaded.space, objective, config.seed),
+        pruner=pruner.build(objective),
+        executor=executor.build(TrialRunner(loaded.folders, cache.root, bool(loaded.plugins))),
+        base=loaded.space.base() if search.include_base or not loaded.space.dimensions else None,
+        seed=config.seed,
+        folder_of=lambda number, attempt: str(folder.attempt(number, attempt)),
+        log=log,
+        trackers=[
+            *(tracker.build(folder.path) for tracker in trackers),
+            ModelKeeper(folder, objective, executor.keep_models),
+            console,
+        ],
+    )
+
+
+def planned_trials(loaded: LoadedStudy) -> int | None:
+    """Returns how many trials a study takes at most; None if only its timeout ends it."""
+    search, space = loaded.config.search, loaded.space
+    sampler: Any = search.sampler
+    if not space.dimensions:
+        return 1
+    whole = sampler.num_trials(space)
+    exact = whole if whole is not None else space.num_points
+    if exact is not None and search.include_base and not space.contains(space.base()):
+        exact += 1
+    if search.trials is None and whole is None:
+        wanted = None if search.timeout_seconds is not None else DEFAULT_TRIALS
+    else:
+        wanted = search.trials
+    limits = [limit for limit in (wanted, exact) if limit is not None]
+    return min(limits) if limits else None
+
+
+def check(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = False) -> str:
+    """Checks a study and that its files exist, without reading data; returns what would run, in words."""
+    loaded = load_study(source, overrides, allow_plugins=allow_plugins)
+    data: Any = loaded.config.data
+    files = data.find(loaded.folders)
+    trials = planned_trials(loaded)
+    lines = [f"{source}: fine; {'no end of' if trials is None else trials} trial{'' if trials == 1 else 's'}"]
+    lines += [f"  reads {file}" for file in files]
+    for dimension in loaded.space.dimensions:
+        for value in getattr(dimension, "values", ()):
+            for dropped in loaded.resolver.resolve({dimension.path: value}).dropped:
+                lines.append(f"  {dimension.path}: {value} leaves out {dropped}, which it does not have")
+    return "\n".join(dict.fromkeys(lines))
+
+
+def describe(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = False) -> dict[str, Any]:
+    """Returns the statistics of a study's data."""
+    loaded = load_study(source, overrides, allow_plugins=allow_plugins)
+
+    from textune.data import Cache
+    from textune.session import describe_data
+    from textune.trial import prepare_data
+
+    prepared = prepare_data(loaded.config, loaded.folders, Cache())
+    return describe_data(loaded, prepared)
+
+
+def load_run(path: Path) -> Finished:
+    """Returns a run as its event log tells it."""
+    folder = RunFolder.find(path)
+    return Finished(folder, read_study(folder.path))
+
+
+def show(path: Path, *, as_json: bool = False) -> Any:
+    """Returns how a run stands: JSON values, or something rich prints."""
+    finished = load_run(path)
+    if as_json:
+        from textune.report.summary import show_json
+
+        return show_json(finished.record)
+    from textune.report.terminal import show as result_table
+
+    return result_table(finished.record, finished.folder.path)
+
+
+def runs(folder: Path) -> list[str]:
+    """Returns a line for each run below a folder, the latest last."""
+    from textune.tracking.wording import number
+
+    paths = [path.parent for path in folder.glob("*/events.jsonl")] if folder.is_dir() else []
+    lines = []
+    for path in sorted(paths, key=lambda path: path.stat().st_mtime):
+        try:
+            record = read_study(path)
+        except RunFolderError as error:
+            lines.append(f"{path.name}: {error}")
+            continue
+        best = record.best.result.value if record.best is not None and record.best.result is not None else None
+        counts = ", ".join(f"{record.count(state)} {state}" for state in TrialState if record.count(state))
+        lines.append(f"{path.name}: {record.state}, {record.objective.metric} {number(best)}, {counts or 'no trials'}")
+    return lines
+
+
+def report(path: Path) -> Path:
+    """Writes a run's report anew and returns its path."""
+    from textune.report import write_report
+
+    finished = load_run(path)
+    return write_report(finished.folder.path, finished.record)
+
+
+def kinds(role: str | None = None) -> str:
+    """Returns the components a study can name, in words."""
+    from textune.errors import Problem, StudyError, suggestion
+    from textune.registry import ROLES
+    from textune.registry import kinds as kinds_of
+
+    if role is not None and role not in ROLES:
+        hint = suggestion(role, list(ROLES)) or f"; roles are: {', '.join(ROLES)}"
+        raise StudyError([Problem("kinds", role, f"there is no such role{hint}")])
+    lines = []
+    for name in [role] if role else ROLES:
+        lines.append(f"{name}: {ROLES[name].summary}")
+        for kind, config in kinds_of(name).items():
+            settings = ", ".join(config.model_fields) or "no settings"
+            default = " (default)" if kind == ROLES[name].default else ""
+            lines += [f"  {kind}{default}", f"      {settings}"]
+    return "\n".join(lines)
+
+
+def cache(*, clear: bool = False) -> str:
+    """Returns where the cache is and how large; empties it if asked."""
+    from textune.data import Cache
+    from textune.tracking.wording import size
+
+    store = Cache()
+    if clear:
+        return f"{store.root}: {size(store.clear())} freed"
+    return f"{store.root}: {size(store.size())}"

@@ -1,0 +1,241 @@
+"""What happens around the search: what is known before it, what is kept during it, what is handed over after it."""
+
+# N rows, K classes
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textune import __version__
+from textune.config.load import LoadedStudy
+from textune.config.study import METRICS
+from textune.data import Cache, Prepared, content_key, describe
+from textune.pipeline import Pipeline
+from textune.records import Objective, StudyRecord, TrialResult, TrialState
+from textune.run_folder import RunFolder
+from textune.stats.baselines import fit_tfidf, majority
+from textune.stats.intervals import Interval, bootstrap, wilson
+from textune.storage import cache_folder, dump_json, redact, write_atomically
+from textune.tracking.base import Event, Tracker
+from textune.training.metrics import confusion_matrix, evaluate
+
+__all__ = [
+    "Facts",
+    "ModelKeeper",
+    "describe_data",
+    "gather_facts",
+    "hand_over",
+    "read_test",
+    "study_header",
+    "write_study",
+]
+
+FACTS_FORMAT = 1
+"""Counts changes of what is cached."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a study's data says before any model: statistics, and how far the simplest methods get.
+
+    The baselines predict test rows too, but those are scored only when the study reads its test split.
+    """
+
+    statistics: Mapping[str, Any]
+    tfidf_seconds: float
+    valid: Mapping[str, NDArray[np.float64]]
+    test: Mapping[str, NDArray[np.float64]]
+
+    def valid_scores(self, prepared: Prepared) -> dict[str, dict[str, float]]:
+        """Returns `valid.…` metrics by baseline, on the valid rows of the first fold."""
+        scores = _scores("valid", prepared.labels_N[prepared.splits.folds[0].valid], self.valid)
+        scores["tfidf"]["seconds"] = self.tfidf_seconds
+        return scores
+
+    def test_scores(self, prepared: Prepared) -> dict[str, dict[str, float]]:
+        """Returns `test.…` metrics by baseline."""
+        return _scores("test", prepared.labels_N[prepared.splits.test], self.test)
+
+
+def gather_facts(loaded: LoadedStudy, prepared: Prepared, cache: Cache) -> Facts:
+    """Describes the data and fits the baselines, once per data, split and tokenizer."""
+    config = loaded.config
+
+    def build(folder: Path) -> None:
+        statistics = describe_data(loaded, prepared)
+        started = time.perf_counter()
+        valid, test = _baselines(prepared)
+        facts = {"statistics": statistics, "seconds": time.perf_counter() - started}
+        (folder / "facts.json").write_text(dump_json(facts), encoding="utf-8")
+        for split, predictions in (("valid", valid), ("test", test)):
+            for name, probabilities_NK in predictions.items():
+                np.save(folder / f"{split}-{name}.npy", probabilities_NK, allow_pickle=False)
+
+    settings = [config.split.dump(), config.tokenizer.dump(), config.seed]
+    folder = cache.folder(content_key("facts", FACTS_FORMAT, prepared.fingerprint, *settings), build)
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    predictions = {
+        split: {name: np.load(folder / f"{split}-{name}.npy", allow_pickle=False) for name in ("majority", "tfidf")}
+        for split in ("valid", "test")
+    }
+    return Facts(facts["statistics"], facts["seconds"], predictions["valid"], predictions["test"])
+
+
+def describe_data(loaded: LoadedStudy, prepared: Prepared) -> dict[str, Any]:
+    """Returns the statistics of a study's data as JSON values."""
+    vocabulary, examples = prepared.fold(0)
+    max_length: int | None = loaded.config.tokenizer.max_length  # type: ignore[attr-defined]
+    size = len(vocabulary)
+    statistics = describe(prepared.rows, prepared.splits, examples, vocabulary_size=size, max_length=max_length)
+    return {**statistics, "classes": list(prepared.classes)}
+
+
+def _baselines(prepared: Prepared) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns probabilities_NK of valid (first fold) and test rows by baseline."""
+    fold, labels_N, num_classes = prepared.splits.folds[0], prepared.labels_N, len(prepared.classes)
+    texts = prepared.rows.texts
+    tfidf = fit_tfidf([texts[row] for row in fold.train], labels_N[fold.train], num_classes)
+    parts = [
+        {
+            "majority": majority(labels_N[fold.train], len(rows), num_classes),
+            "tfidf": tfidf([texts[row] for row in rows]),
+        }
+        for rows in (fold.valid, prepared.splits.test)
+    ]
+    return parts[0], parts[1]
+
+
+def study_header(loaded: LoadedStudy, facts: Facts, prepared: Prepared) -> dict[str, Any]:
+    """Returns what `study.json` holds and the report shows: the study resolved, where it ran, what its data is."""
+    return {
+        "config": loaded.config.dump(),
+        "textune": __version__,
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("torch", "numpy", "optuna", "tokenizers")},
+        "platform": platform.platform(),
+        "commit": _commit(loaded.folders[0]),
+        "plugins": dict(loaded.plugins),
+        "data": dict(facts.statistics),
+        "baselines": facts.valid_scores(prepared),
+    }
+
+
+def write_study(loaded: LoadedStudy, folder: RunFolder, header: Mapping[str, Any]) -> None:
+    """Writes the study as given (credentials redacted) and as resolved."""
+    write_atomically(folder.study_file, redact(loaded.text))
+    write_atomically(folder.resolved_study, redact(json.dumps(header, indent=2, ensure_ascii=False)) + "\n")
+
+
+class ModelKeeper(Tracker):
+    """Keeps on disk the weights that the study says: those of the best trial so far, of all trials, or none."""
+
+    def __init__(self, folder: RunFolder, objective: Objective, keep: str) -> None:
+        self._folder, self._objective, self._keep = folder, objective, keep
+        self._best: TrialResult | None = None
+
+    def record(self, event: Event) -> None:
+        if not isinstance(event, TrialResult) or self._keep == "all":
+            return
+        best = self._best.value if self._best is not None else None
+        complete = event.state is TrialState.COMPLETE and event.value is not None
+        if complete and self._objective.better(event.value or 0.0, float("nan") if best is None else best):
+            dropped, self._best = self._best, event
+        else:
+            dropped = event
+        if dropped is not None:
+            self._folder.drop_model(dropped.trial, dropped.attempt)
+
+
+def hand_over(record: StudyRecord, folder: RunFolder, keep: str) -> Pipeline | None:
+    """Puts the best trial's pipeline into `best/` and returns it; None if no trial left one."""
+    best = record.best
+    if best is None:
+        return None
+    source = folder.model(best.spec.number, best.spec.attempt)
+    if not source.is_dir():
+        return None
+    pipeline = Pipeline.load(source)
+    if keep == "none":
+        shutil.rmtree(source)
+    elif keep == "all":
+        shutil.copytree(source, folder.best, dirs_exist_ok=True)
+    else:
+        source.rename(folder.best)
+    return pipeline
+
+
+def read_test(
+    pipeline: Pipeline, prepared: Prepared, facts: Facts, objective: Objective, folder: RunFolder
+) -> dict[str, Any] | None:
+    """Predicts the test rows with the chosen pipeline, once, and returns what the record keeps of it."""
+    rows = prepared.splits.test
+    if not len(rows):
+        return None
+    _, examples = prepared.fold(0)
+    probabilities_NK = pipeline.predict_examples(examples, rows)
+    labels_N, num_classes = prepared.labels_N[rows], len(prepared.classes)
+    path = folder.path / "test-outcomes.npz"
+    np.savez(path, rows=rows, labels=labels_N, probabilities=probabilities_NK)
+    name = objective.metric.removeprefix("valid.")
+    metrics = evaluate(labels_N, probabilities_NK, METRICS)
+    return {
+        "metrics": {f"test.{metric}": value for metric, value in metrics.items()},
+        "confusion": confusion_matrix(labels_N, probabilities_NK.argmax(1), num_classes).tolist(),
+        "classes": list(prepared.classes),
+        "num_rows": len(rows),
+        "interval": {"metric": f"test.{name}", **_interval(name, labels_N, probabilities_NK).dump()},
+        "baselines": facts.test_scores(prepared),
+        "readings": _count_reading(prepared, folder),
+    }
+
+
+def _interval(name: str, labels_N: NDArray[np.int64], probabilities_NK: NDArray[np.float32]) -> Interval:
+    if name == "accuracy":
+        return wilson(int((probabilities_NK.argmax(1) == labels_N).sum()), len(labels_N))
+    return bootstrap(lambda labels, each: evaluate(labels, each, [name])[name], labels_N, probabilities_NK)
+
+
+def _count_reading(prepared: Prepared, folder: RunFolder) -> int:
+    """Counts readings of a test set over all studies of this user; clearing the cache does not forget them."""
+    rows = prepared.splits.test.astype(np.int64).tobytes()
+    fingerprint = hashlib.sha256(prepared.fingerprint.encode() + rows).hexdigest()[:40]
+    path = cache_folder() / "test-readings" / f"{fingerprint}.json"
+    path.parent.mkdir(exist_ok=True)
+    readings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    readings.append({"run": str(folder.path.resolve()), "time": time.time()})
+    write_atomically(path, dump_json(readings))
+    return len(readings)
+
+
+def _scores(
+    split: str, labels_N: NDArray[np.int64], predictions: Mapping[str, NDArray[np.float64]]
+) -> dict[str, dict[str, float]]:
+    if not len(labels_N):
+        return {name: {} for name in predictions}
+    return {
+        name: {f"{split}.{metric}": value for metric, value in evaluate(labels_N, probabilities_NK, METRICS).items()}
+        for name, probabilities_NK in predictions.items()
+    }
+
+
+def _commit(folder: Path) -> str | None:
+    """Returns the git commit of the study's folder, if it is under version control."""
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

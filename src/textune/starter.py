@@ -1,0 +1,129 @@
+"""A first study for a newcomer's own file: read it, look at it, write what an expert would start with."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from textune.data import Table, locate, read_table
+from textune.errors import DataError, suggestion
+
+__all__ = ["first_study"]
+
+MAX_CLASSES = 100
+LONG_TEXT = 120
+"""Words from which counting words is the better first model: word order pays on short texts first."""
+
+
+def first_study(file: str, label: str, text: str | None = None) -> str:
+    """Returns a study file (YAML) for a table of texts and labels.
+
+    Args:
+        file: csv, tsv, jsonl or parquet; path or URL.
+        label: the column of the labels.
+        text: the column of the texts; by default the one with the longest words-and-spaces values.
+
+    Raises:
+        DataError: the file cannot be read or lacks a column.
+    """
+    table = read_table(locate(file, (Path(),)))
+    for name in (label, text):
+        if name is not None and name not in table.names:
+            hint = suggestion(name, table.names) or f"; its columns are {', '.join(table.names)}"
+            raise DataError(f"{file} has no column '{name}'{hint}")
+    text = text or _text_column(table, label, file)
+    labels = Counter(str(value) for value in table.columns[label] if value not in (None, ""))
+    _check_labels(file, label, labels)
+    lengths = [len(str(value).split()) for value in table.columns[text] if value] or [0]
+    return _yaml(file, table, label, text, labels, lengths)
+
+
+def _text_column(table: Table, label: str, file: str) -> str:
+    def words(name: str) -> float:
+        values = [value for value in table.columns[name][:2_000] if isinstance(value, str)]
+        return sum(len(value.split()) for value in values) / max(1, len(values))
+
+    names = [name for name in table.names if name != label]
+    if not names:
+        raise DataError(f"{file} has no column but '{label}'; a study needs a column of texts")
+    return max(names, key=words)
+
+
+def _check_labels(file: str, label: str, labels: Counter[str]) -> None:
+    if len(labels) < 2:
+        raise DataError(f"{file}, column '{label}' has {len(labels)} different values; a classifier needs two at least")
+    if len(labels) > MAX_CLASSES:
+        raise DataError(
+            f"{file}, column '{label}' has {len(labels):,} different values, such as "
+            f"'{next(iter(labels))[:40]}'; name a column of classes with --label"
+        )
+
+
+def _yaml(file: str, table: Table, label: str, text: str, labels: Counter[str], lengths: list[int]) -> str:
+    typical = round(median(lengths))
+    longest = round(quantiles(lengths, n=20)[-1]) if len(lengths) > 1 else lengths[0]
+    max_length = max(16, min(400, 10 * round(1.3 * longest / 10)))  # punctuation marks are tokens too
+    balanced = max(labels.values()) < 3 * min(labels.values())
+    metric = "accuracy" if balanced else "f1_macro"
+    has_split = "split" in table.names and {"train", "test"} <= {str(value) for value in table.columns["split"]}
+    split = "{kind: given}" if has_split else "{kind: holdout, valid_share: 0.15, test_share: 0.15}"
+    lines = [
+        f"# Written by `textune init`: {len(table):,} rows, {len(labels)} labels, texts of {typical} words (median).",
+        "# Run it with `textune run`; every setting is explained in docs/study-file.md.",
+        f"name: {_name(file)}",
+        f"data:      {{kind: files, path: {_quoted(file)}, text: {_quoted(text)}, label: {_quoted(label)}"
+        f"{', split: split' if has_split else ''}}}",
+        f"split:     {split}",
+        f"tokenizer: {{kind: words, max_length: {max_length}}}",
+        *_model(typical, metric, balanced),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _model(typical: int, metric: str, balanced: bool) -> list[str]:
+    first = "bag-of-words" if typical >= LONG_TEXT else "rnn"
+    encoders = {
+        "bag-of-words": "{kind: bag-of-words, ngrams: 2}",
+        "cnn": "{kind: cnn}",
+        "rnn": "{kind: rnn, hidden_size: 128, bidirectional: true}",
+    }
+    choices = [encoders[first], *(value for kind, value in encoders.items() if kind != first)]
+    weights = [] if balanced else ["  class_weights: balanced"]
+    return [
+        "model:",
+        "  embedding: {size: 100}",
+        f"  encoder:   {encoders[first]}",
+        "  pooling:   max",
+        "  head:      {dropout: 0.3}",
+        "training:",
+        "  epochs: 10",
+        "  batch_size: 32",
+        "  optimizer: {kind: adam, learning_rate: 1e-3}",
+        *weights,
+        "  early_stopping: {patience: 2}",
+        "search:",
+        f"  maximize: valid.{metric}",
+        "  space:",
+        f"    model.encoder: [{', '.join(choices)}]",
+        "    model.head.dropout: {low: 0.0, high: 0.6}",
+        "    training.optimizer.learning_rate: {low: 2e-4, high: 2e-2, log: true}",
+        "    training.batch_size: [16, 32, 64]",
+        "  sampler: {kind: tpe}",
+        "  pruner:  {kind: median}",
+        "  trials: 24",
+    ]
+
+
+def _name(file: str) -> str:
+    stem = Path(file).name.split(".")[0]
+    name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in stem).strip("-")
+    return name or "study"
+
+
+def _quoted(value: Any) -> str:
+    """Returns text as YAML takes it inside braces, quoted where it must be."""
+    plain = value.replace("_", "").replace("-", "").replace(".", "").replace("/", "")
+    return value if plain.isascii() and plain.isalpha() else json.dumps(value, ensure_ascii=False)

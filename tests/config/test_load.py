@@ -1,0 +1,181 @@
+"""A wrong study is refused with every problem at once; a right one means what it says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from textune.config.load import load_study
+from textune.config.study import StudyConfig
+from textune.errors import StudyError
+
+WRONG = """\
+model:
+  encoder:
+    kind: rnn
+    hidden_szie: 64
+training:
+  epochs: "three"
+search:
+  space:
+    training.optimizer.learning_rate: {low: 1e-5, high: 1e-2, log: true}
+    model.encoder.cell: [rnn, gruu]
+  sampler: {kind: bayes}
+"""
+
+
+def problems(study: dict | str, tmp_path: Path, *overrides: str) -> list[str]:
+    if isinstance(study, str):
+        path = tmp_path / "study.yaml"
+        path.write_text(study)
+        study = path
+    with pytest.raises(StudyError) as caught:
+        load_study(study, overrides)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_every_problem_is_told_with_its_line_and_what_to_do(tmp_path: Path) -> None:
+    found = problems(WRONG, tmp_path)
+    assert found == [
+        "study.yaml:4: model.encoder.hidden_szie: encoder 'rnn' has no such setting; did you mean 'hidden_size'?",
+        "study.yaml:6: training.epochs: must be a whole number, not 'three'",
+        found[2],
+        found[3],
+    ]
+    assert found[2].startswith("study.yaml:10: search.space.model.encoder.cell: is 'gruu'; allowed: 'rnn', 'gru', 'lstm'")
+    assert found[3].startswith("study.yaml:11: search.sampler: sampler 'bayes' is not available; available: grid")
+
+
+@pytest.mark.parametrize(
+    ("study", "message"),
+    [
+        ({"modle": {}}, "modle: a study has no such setting; did you mean 'model'?"),
+        ({"training": {"epochs": 0}}, "training.epochs: must be at least 1, not 0"),
+        ({"training": {"epochs": True}}, "training.epochs: must be a whole number, not True"),
+        ({"training": {"epochs": 3.0}}, "training.epochs: must be a whole number, not 3.0"),
+        ({"training": {"label_smoothing": 1}}, "training.label_smoothing: must be less than 1"),
+        ({"training": 3}, "training: must be a mapping of settings, not 3"),
+        ({"model": {"encoder": {"kind": 7}}}, "model.encoder: encoder '7' is not available"),
+        ({"model": {"encoder": [1]}}, "model.encoder: must be a mapping with 'kind', or a kind: bag-of-words"),
+        ({"search": {"maximize": "test.accuracy"}}, "search.maximize: is 'test.accuracy'; allowed: 'valid.loss'"),
+        ({"search": {"maximize": "valid.loss", "minimize": "valid.loss"}}, "search: names both"),
+        ({"name": "../evil"}, "name: is '../evil'; allowed are letters"),
+        ({"tracking": ["wandb"]}, "tracking.0: tracker 'wandb' is not available; available: table"),
+        ({"search": {"space": {"seed": [1, 2]}}}, "search.space.seed: may not vary"),
+        ({"search": {"space": {"training.epochs": {"low": 1}}}}, "needs 'low' and 'high'"),
+        ({"search": {"space": {"training.epochs": {"low": 3, "high": 1}}}}, "low 3 not below high 1"),
+        ({"search": {"space": {"training.epochs": {"low": 0, "high": 3}}}}, "must be at least 1, not 0"),
+        ({"search": {"space": {"training.epochs": {"low": 1.5, "high": 3}}}}, "must be a whole number"),
+        ({"search": {"space": {"model.pooling": {"low": 1, "high": 3}}}}, "is not a number; give a list of values"),
+        ({"search": {"space": {"training.epoch": [1, 2]}}}, "did you mean 'epochs'?"),
+        (
+            {"search": {"space": {"model.encoder": ["rnn", "cnn"], "model.encoder.cell": ["rnn", "gru"]}}},
+            "encoder 'cnn' has no such setting; it has: kind",
+        ),
+    ],
+)
+def test_each_mistake_has_its_sentence(study: dict, message: str, tmp_path: Path) -> None:
+    assert any(message in problem for problem in problems(study, tmp_path)), problems(study, tmp_path)
+
+
+def test_a_condition_makes_a_dimension_below_a_choice_possible() -> None:
+    space = {
+        "model.encoder": ["rnn", "cnn"],
+        "model.encoder.cell": {"values": ["gru", "lstm"], "when": {"model.encoder": "rnn"}},
+    }
+    loaded = load_study({"search": {"space": space}})
+    assert loaded.space.num_points == 3
+
+
+def test_an_empty_study_is_a_study() -> None:
+    assert load_study({}).config == StudyConfig()
+
+
+def test_overrides_speak_the_language_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "my-study.yaml"
+    path.write_text("model: {encoder: {kind: rnn, hidden_size: 32, dropout: 0.1}}\nsearch: {space: {training.epochs: [1]}}\n")
+    loaded = load_study(
+        path,
+        ["model.encoder.kind=cnn", "training.optimizer.learning_rate=1e-3", "search.space.training.epochs=[2, 3]"],
+    )
+    assert loaded.config.name == "my-study"
+    assert loaded.config.model.encoder.kind == "cnn"
+    assert loaded.config.training.optimizer.dump()["learning_rate"] == 1e-3
+    assert loaded.space.dimensions[0].values == (2, 3)
+    with pytest.raises(StudyError, match=r"--set: trainin\.epochs: there is no such setting|did you mean"):
+        load_study(path, ["trainin.epochs=3"])
+    with pytest.raises(StudyError, match="must be PATH=VALUE"):
+        load_study(path, ["training.epochs"])
+
+
+def test_choices_of_components_keep_what_both_kinds_have() -> None:
+    base = {"model": {"encoder": {"kind": "rnn", "cell": "gru", "hidden_size": 33}}}
+    resolver = load_study(base).resolver
+    same = resolver.resolve({"model.encoder": {"bidirectional": True}})
+    assert same.config["model"]["encoder"]["cell"] == "gru"
+    assert same.config["model"]["encoder"]["hidden_size"] == 33
+    assert same.config["model"]["encoder"]["bidirectional"] is True
+    other = resolver.resolve({"model.encoder": "cnn"})
+    assert other.config["model"]["encoder"]["kind"] == "cnn"
+    assert set(other.dropped) == {"model.encoder.cell", "model.encoder.hidden_size"}
+    deeper = resolver.resolve({"model.encoder.cell": "lstm", "model.encoder": {"kind": "rnn", "hidden_size": 5}})
+    assert deeper.config["model"]["encoder"]["cell"] == "lstm"
+    assert deeper.config["model"]["encoder"]["hidden_size"] == 5
+
+
+def test_equal_configs_are_one_point() -> None:
+    resolver = load_study({"model": {"pooling": "max"}}).resolver
+    assert resolver.resolve({"model.pooling": "max"}).key == resolver.resolve({}).key
+    assert resolver.resolve({"model.pooling": {"kind": "max"}}).key == resolver.resolve({}).key
+    assert resolver.resolve({"model.pooling": "mean"}).key != resolver.resolve({}).key
+
+
+def test_a_dumped_study_is_read_back_equal() -> None:
+    loaded = load_study({"model": {"encoder": {"kind": "rnn", "cell": "gru"}}, "search": {"space": {"training.epochs": [1, 2]}}})
+    assert StudyConfig.model_validate(loaded.config.dump()) == loaded.config
+
+
+def test_plugins_run_only_when_allowed(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("raise SystemError('it ran')\n")
+    (tmp_path / "study.yaml").write_text("plugins: [mine.py]\n")
+    with pytest.raises(StudyError, match=r"study.yaml:1: plugins: the study runs Python code from mine.py"):
+        load_study(tmp_path / "study.yaml")
+    with pytest.raises(StudyError, match="failed while it was imported: SystemError: it ran"):
+        load_study(tmp_path / "study.yaml", allow_plugins=True)
+
+
+def test_a_plugin_adds_a_kind(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from textune.config.base import Config\n"
+        "from textune.registry import register\n"
+        "@register('pruner', 'never-again')\n"
+        "class NeverAgain(Config):\n"
+        "    pass\n"
+    )
+    (tmp_path / "study.yaml").write_text("plugins: [mine.py]\nsearch: {pruner: never-again}\n")
+    loaded = load_study(tmp_path / "study.yaml", allow_plugins=True)
+    assert loaded.config.search.pruner.kind == "never-again"
+    assert [len(digest) for digest in loaded.plugins.values()] == [64]
+
+
+def test_checking_a_study_loads_no_torch(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(WRONG)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom textune.config.load import load_study\n"
+        f"try:\n    load_study(Path({str(path)!r}))\nexcept Exception as error:\n    print(error)\n"
+        "assert not {'torch', 'optuna', 'transformers', 'sklearn', 'pandas'} & set(sys.modules), 'heavy'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("study.yaml:") == 4
+
+
+def test_time_is_not_wasted_on_a_wrong_study(tmp_path: Path) -> None:
+    started = time.perf_counter()
+    problems(WRONG, tmp_path)
+    assert time.perf_counter() - started < 10  # a guard against reading data, not a measurement
