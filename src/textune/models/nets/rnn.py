@@ -76,11 +76,9 @@ class Reader(nn.Module):
 
     def __init__(self, config: RnnConfig, input_size: int) -> None:
         super().__init__()
-        self.kernel = KERNELS[config.cell](input_size, config.hidden_size, batch_first=True)
-        self.fused = config.activation == "tanh"
-        if config.cell == "rnn" and config.activation == "relu":
-            self.kernel = nn.RNN(input_size, config.hidden_size, nonlinearity="relu", batch_first=True)
-            self.fused = True
+        relu = {"nonlinearity": "relu"} if (config.cell, config.activation) == ("rnn", "relu") else {}
+        self.kernel = KERNELS[config.cell](input_size, config.hidden_size, batch_first=True, **relu)
+        self.fused = config.activation == "tanh" or bool(relu)
         self.step = STEPS[config.cell]
         self.activation: Activation = getattr(torch, config.activation)
 
