@@ -205,6 +205,11 @@ class TestPruning:
         assert better.result.reason == "pruned: behind other trials at epoch 1"
         assert len(better.progress) == better.result.epochs == 1
 
+    def test_a_trial_in_its_last_epoch_is_not_stopped(self):
+        parts = self.parts()
+        parts.pruner.should_prune = lambda progress: progress.epoch == progress.epochs
+        assert search(parts).count(TrialState.COMPLETE) == 5
+
     def test_the_base_point_runs_to_its_end(self):
         parts = self.parts(base={"x": 1.0}, resolve=lambda params: resolve({"x": 1.0, **params}))
         parts.pruner.should_prune = lambda progress: True

@@ -88,7 +88,7 @@ def search(parts: Search) -> StudyRecord:
                     witnesses.tell(event)
                     if isinstance(event, TrialResult):
                         del running[event.trial]
-                    elif pruner.should_prune(event) and not proposals.is_base(event.trial):
+                    elif pruner.should_prune(event) and proposals.may_be_pruned(event):
                         executor.stop(event.trial, EndReason.PRUNED, f"behind other trials at epoch {event.epoch}")
                     else:
                         executor.proceed(event.trial)
@@ -134,7 +134,7 @@ class _Proposals:
             self.over = f"all {number} trials were run"
         elif parts.clock() >= self._deadline:
             self.over = f"the time allowed, {parts.start.timeout_seconds:g} s, was used up"
-        elif self.is_base(number):
+        elif self._is_base(number):
             return self._spec(parts.base or {}, self._resolve({}))
         elif (params := parts.sampler.ask(number, self._is_new)) is not None:
             return self._spec(params, self._resolve(params))
@@ -142,8 +142,11 @@ class _Proposals:
             self.over = f"the search space is exhausted: there are no more than {number} different trials"
         return None
 
-    def is_base(self, number: int) -> bool:
-        """The base point is never pruned, for the best is compared with it."""
+    def may_be_pruned(self, progress: Progress) -> bool:
+        """Not the base point, with which the best is compared; nor in the last epoch, where that saves nothing."""
+        return not self._is_base(progress.trial) and progress.epoch < progress.epochs
+
+    def _is_base(self, number: int) -> bool:
         return number == 0 and self._parts.base is not None
 
     def _spec(self, params: Params, point: _Point) -> TrialSpec:
