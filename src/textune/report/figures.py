@@ -307,7 +307,6 @@ def confusion(report: ClassReport) -> Figure:
     slanted = len(names) > 3 and max(map(len, names)) > 8
     layout["xaxis"].update(type="category", showgrid=False, tickangle=-35 if slanted else 0)
     layout["yaxis"].update(type="category", showgrid=False, autorange="reversed")
-    layout["yaxis"]["title"]["standoff"] = 8
     return figure
 
 
@@ -373,6 +372,6 @@ def _figure(data: Sequence[dict[str, Any]], *, x: str, y: str, legend: bool = Fa
             "height": 340,
             "showlegend": legend,
             "xaxis": {**axis, "title": {"text": _label(x, 60)}, "showgrid": False},
-            "yaxis": {**axis, "title": {"text": _label(y, 60)}, "showgrid": True},
+            "yaxis": {**axis, "title": {"text": _label(y, 60), "standoff": 10}, "showgrid": True},
         },
     }

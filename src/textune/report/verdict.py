@@ -101,12 +101,13 @@ def _against_baselines(record: StudyRecord) -> list[Statement]:
         if measured is None:
             continue
         split, ours, theirs = measured
+        lead = f"{number(abs(ours - theirs))} on the {split} rows"
         if record.objective.better(ours, theirs):
-            beaten.append(f"{name} by {number(abs(ours - theirs))} on the {split} rows")
             if split == "test" and _inside_interval(record, theirs):
-                statements.append(
-                    Statement("warning", f"The gain over {name} is within the uncertainty of the test score.")
-                )
+                text = f"The lead over {name}, {lead}, is within the uncertainty of the test score: it may be luck."
+                statements.append(Statement("warning", text))
+            else:
+                beaten.append(f"{name} by {lead}")
             continue
         seconds = _baseline(record, role).get("seconds")
         cost = f" (which took {duration(seconds)})" if seconds else ""
