@@ -10,8 +10,6 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from textune.report.markup import escaped
-from textune.report.sections import render
-from textune.report.summary import summarize
 from textune.storage import write_atomically
 
 if TYPE_CHECKING:
@@ -44,6 +42,9 @@ def page(
 ) -> str:
     """Returns the page as text; `run` is how the run folder is named in commands."""
     from plotly.offline import get_plotlyjs
+
+    from textune.report.sections import render  # `show` shares this package and starts quicker without
+    from textune.report.summary import summarize
 
     body, figures = render(summarize(record, valid_confusion), run, has_model=has_model)
     here = files("textune.report")
