@@ -7,7 +7,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -94,12 +94,12 @@ def search(parts: Search) -> StudyRecord:
                         executor.proceed(event.trial)
         reason = proposals.over
     except KeyboardInterrupt:
-        state, reason = "interrupted", EndReason.INTERRUPTED.sentence
+        state, reason = "interrupted", f"it was asked to stop while {len(running)} trials ran"
     except FatalError as error:
         state, reason = "failed", str(error)
     finally:
         executor.close()
-    return witnesses.finish(state, reason, running)
+    return witnesses.finish(state, reason)
 
 
 class _Point(NamedTuple):
@@ -207,15 +207,15 @@ class _Witnesses:
             self._parts.pruner.tell(event)
         self._to_trackers(lambda tracker: tracker.record(event))
 
-    def finish(self, state: EndState, reason: str, running: Mapping[int, TrialSpec]) -> StudyRecord:
+    def finish(self, state: EndState, reason: str) -> StudyRecord:
         """Ends what still runs as interrupted, and the study. A log that cannot be written is told in `reason`."""
         now = self._parts.clock()
         if self.num_late:
             _log.warning("%d events of older attempts came too late and were dropped", self.num_late)
         with contextlib.suppress(FatalError):
-            for number, spec in running.items():
-                progress, seconds = self._history.progress(number), now - self._started[number]
-                self.tell(result_so_far(spec, progress, EndReason.INTERRUPTED, "", seconds))
+            for trial in self._history.unfinished():
+                seconds = now - self._started.get(trial.spec.number, now)
+                self.tell(result_so_far(trial.spec, trial.progress, EndReason.INTERRUPTED, "", seconds))
         self._history.end(state, reason, now - self._begin)
         with contextlib.suppress(FatalError):
             if self._parts.log is not None:

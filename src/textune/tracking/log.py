@@ -83,24 +83,27 @@ class StudyHistory:
     def end(self, state: Literal["running"] | EndState, reason: str, seconds: float) -> None:
         self._state, self._reason, self._seconds = state, reason, seconds
 
-    def progress(self, trial: int) -> list[Progress]:
-        return self._progress[trial]
+    def unfinished(self) -> list[TrialRecord]:
+        """Returns the trials that started and did not end."""
+        return [trial for trial in self._trials() if trial.result is None]
 
     def record(self) -> StudyRecord:
-        trials = tuple(
-            TrialRecord(spec=spec, progress=tuple(self._progress[number]), result=self._results.get(number))
-            for number, spec in sorted(self._specs.items())
-        )
         return StudyRecord(
             name=self._start.name,
             state=self._state,
             reason=self._reason,
             objective=self._start.objective,
             header=self._start.header,
-            trials=trials,
+            trials=tuple(self._trials()),
             test=self._test,
             seconds=self._seconds,
         )
+
+    def _trials(self) -> list[TrialRecord]:
+        return [
+            TrialRecord(spec=spec, progress=tuple(self._progress[number]), result=self._results.get(number))
+            for number, spec in sorted(self._specs.items())
+        ]
 
 
 def read_study(folder: Path) -> StudyRecord:
