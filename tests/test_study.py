@@ -80,7 +80,7 @@ class TestHowASearchEnds:
 
     @pytest.mark.parametrize("executor", [SerialConfig(), ProcessesConfig(workers=2)])
     def test_by_ctrl_c(self, executor):
-        tracker = Witness(KeyboardInterrupt(), at=10)
+        tracker = Witness(KeyboardInterrupt(), at=9)
         study = search(a_search(executor=executor, trials=100, trackers=[tracker]))
         assert study.state == "interrupted"
         assert study.reason.startswith("it was asked to stop while ")
