@@ -37,7 +37,7 @@ from textune.data.vectors import file_identity, vector_words
 from textune.errors import DataError
 from textune.storage import write_atomically
 
-__all__ = ["Prepared", "load_rows", "prepare"]
+__all__ = ["Prepared", "forget", "load_rows", "prepare"]
 
 FORMAT = 1
 """Counts changes of what cache entries hold."""
@@ -101,6 +101,11 @@ def prepare(
     while len(_in_memory) > MOST_IN_MEMORY:
         _in_memory.popitem(last=False)
     return prepared
+
+
+def forget() -> None:
+    """Lets go of what this process has at hand; the cache keeps it."""
+    _in_memory.clear()
 
 
 class Prepared:

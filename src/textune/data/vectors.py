@@ -153,7 +153,7 @@ def _lines(path: Path) -> Iterator[tuple[int, int, Iterator[bytes]]]:
     try:
         with _open(path) as file:
             line, first = file.readline(), 1
-            if len(line.split()) == 2:
+            if len(line.split()) == 2 and all(field.isdigit() for field in line.split()):
                 line, first = file.readline(), 2
             width = len(line.split()) - 1
             if width < 1:
