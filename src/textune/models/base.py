@@ -26,15 +26,11 @@ class WordVectors(Protocol):
     """Vectors of those tokens of a vocabulary that a word-vector file knows."""
 
     @property
-    def matrix_ND(self) -> NDArray[np.float32]: ...  # noqa: N802
+    def matrix_ND(self) -> NDArray[np.float32]: ...
 
     @property
-    def index_N(self) -> NDArray[np.int64]:  # noqa: N802
+    def index_N(self) -> NDArray[np.int64]:
         """The token ids the rows belong to."""
-
-    @property
-    def coverage(self) -> float:
-        """Share of the vocabulary that was found, 0 … 1."""
 
 
 class EmbeddingConfig(Config):

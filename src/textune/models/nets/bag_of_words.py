@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -32,18 +33,19 @@ class BagOfWords(Encoder):
     never seen in training says nothing: another 0.2 points.
     """
 
-    idf_V: Tensor  # noqa: N815
-    idf_G: Tensor  # noqa: N815
+    idf_V: Tensor
+    idf_G: Tensor
 
     def __init__(self, config: BagOfWordsConfig, embedding: Embedding) -> None:
         super().__init__()
         self.embedding = embedding
         self.output_size = embedding.output_size
         self.ngrams, self.tfidf = config.ngrams, config.tfidf
-        self.num_buckets = config.ngram_buckets if config.ngrams > 1 else 0
-        self.table = row_table(PADDING + 1 + self.num_buckets, embedding.output_size, std=0.0)
+        self.num_buckets = config.ngram_buckets
         self.register_buffer("idf_V", torch.ones(embedding.num_tokens))
-        self.register_buffer("idf_G", torch.ones(self.table.num_embeddings))
+        if self.ngrams > 1:
+            self.table = row_table(torch.zeros(PADDING + 1 + self.num_buckets, embedding.output_size))
+            self.register_buffer("idf_G", torch.ones(self.table.num_embeddings))
 
     def forward(self, ids_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         words_BT = _distinct(ids_BT.masked_fill(~mask_BT, PADDING))
@@ -52,36 +54,42 @@ class BagOfWords(Encoder):
         if self.ngrams == 1:
             vectors_BD = self.embedding.weighted_sum(words_BT, weights_BT * norm_squared_B1.rsqrt())
         else:
-            grams_BP = _distinct(self._padded_buckets(ids_BT, mask_BT))
+            grams_BP = _distinct(self._buckets_of_all(ids_BT, mask_BT))
             gram_weights_BP = self.idf_G[grams_BP] * (grams_BP != PADDING)
             scale_B1 = (norm_squared_B1 + gram_weights_BP.square().sum(1, keepdim=True)).rsqrt()
             vectors_BD = self.embedding.weighted_sum(words_BT, weights_BT * scale_B1)
             vectors_BD = vectors_BD + bag_of_rows(self.table, grams_BP, gram_weights_BP * scale_B1)
         return vectors_BD[:, None], mask_BT[:, :1]
 
-    def _padded_buckets(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
-        """Returns the buckets of all n-grams of each text, PADDING where it has none."""
-        return torch.cat(
-            [
-                _buckets(ids_BT, n, self.num_buckets).masked_fill(~mask_BT[:, n - 1 :], PADDING)
-                for n in range(2, self.ngrams + 1)
-            ],
-            1,
-        )
+    def _buckets_of_all(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """Returns the buckets of the n-grams that start at each token, buckets_BP; PADDING beyond the text."""
+        buckets = []
+        for n in range(2, self.ngrams + 1):
+            whole_BT = F.pad(mask_BT, (0, n - 1))[:, n - 1 :]
+            buckets_BT = _buckets(F.pad(ids_BT, (0, n - 1)), n, self.num_buckets)
+            buckets.append(buckets_BT.masked_fill(~whole_BT, PADDING))
+        return torch.cat(buckets, 1)
 
     def adapt(self, ids_L: NDArray[np.integer], offsets_N1: NDArray[np.int64]) -> None:
         if not self.tfidf:
             return
         num_texts = len(offsets_N1) - 1
-        counts_V, counts_G = np.zeros(len(self.idf_V), np.int64), np.zeros(len(self.idf_G), np.int64)
+        counts_V = np.zeros(len(self.idf_V), np.int64)
+        counts_G = np.zeros(self.num_buckets + PADDING + 1, np.int64)
         for ids, text in _chunks(ids_L, offsets_N1):
             counts_V += _document_counts(ids, text, len(counts_V))
             for n in range(2, self.ngrams + 1):
                 whole = text[: len(text) - n + 1] == text[n - 1 :]
                 buckets = _buckets(torch.from_numpy(ids), n, self.num_buckets).numpy()
                 counts_G += _document_counts(buckets[whole], text[: len(whole)][whole], len(counts_G))
-        for idf, counts in ((self.idf_V, counts_V), (self.idf_G, counts_G)):
-            idf.copy_(torch.from_numpy(np.log((1 + num_texts) / (1 + counts)) + 1))
+        self.idf_V.copy_(_inverse_frequencies(counts_V, num_texts))
+        if self.ngrams > 1:
+            self.idf_G.copy_(_inverse_frequencies(counts_G, num_texts))
+
+
+def _inverse_frequencies(counts: NDArray[np.int64], num_texts: int) -> Tensor:
+    """As scikit-learn smooths them: as if one more text held everything."""
+    return torch.from_numpy(np.log((1 + num_texts) / (1 + counts)) + 1)
 
 
 def _distinct(ids_BP: Tensor) -> Tensor:

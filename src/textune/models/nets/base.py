@@ -23,7 +23,6 @@ class Embedding(nn.Module, ABC):
 
     num_tokens: int
     output_size: int
-    coverage: float | None = None  # share of the vocabulary found in a word-vector file
 
     @abstractmethod
     def forward(self, ids_BT: Tensor) -> Tensor: ...

@@ -22,12 +22,12 @@ __all__ = ["VectorsEmbedding", "bag_of_rows", "row_table"]
 INITIAL_STD = 0.1
 
 
-def row_table(num_rows: int, size: int, std: float = INITIAL_STD) -> nn.Embedding:
-    """Returns a table of normally distributed rows, whose padding row is zero and stays zero."""
-    table = nn.Embedding(num_rows, size, padding_idx=PADDING)
-    with torch.no_grad():
-        table.weight.normal_(std=std)
-        table.weight[PADDING] = 0
+def row_table(weight_VD: Tensor) -> nn.Embedding:
+    """Returns a table of these rows, to be trained, whose padding row is zero and stays zero."""
+    weight_VD[PADDING] = 0
+    table: nn.Embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
+        weight_VD, freeze=False, padding_idx=PADDING
+    )
     return table
 
 
@@ -47,21 +47,20 @@ class VectorsEmbedding(Embedding):
     def __init__(self, config: VectorsConfig, num_tokens: int, vectors: WordVectors | None) -> None:
         super().__init__()
         self.num_tokens, self.output_size = num_tokens, config.size
-        self.table = row_table(num_tokens, config.size)
+        self.table = row_table(torch.randn(num_tokens, config.size) * INITIAL_STD)
         self.dropout = nn.Dropout(config.dropout)
         if vectors is not None:
             self._take(vectors, config)
         self.table.weight.requires_grad_(config.trainable)
 
     def _take(self, vectors: WordVectors, config: VectorsConfig) -> None:
-        matrix_ND = torch.from_numpy(vectors.matrix_ND)
+        matrix_ND = torch.tensor(vectors.matrix_ND)  # a copy: the array may be a read-only memory map
         size = matrix_ND.shape[1]
         if size != config.size:
             message = f"is {config.size}, but {config.vectors} holds vectors of {size} values; set it to {size}"
             raise StudyError([Problem("", "model.embedding.size", message)])
-        self.coverage = vectors.coverage
         with torch.no_grad():
-            self.table.weight[torch.from_numpy(vectors.index_N)] = matrix_ND
+            self.table.weight[torch.tensor(vectors.index_N)] = matrix_ND
             self.table.weight[PADDING] = 0
 
     def forward(self, ids_BT: Tensor) -> Tensor:
