@@ -37,13 +37,11 @@ class OptimizerConfig(Config):
 
     def _groups(self, model: nn.Module) -> list[dict[str, Any]]:
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        if self.weight_decay == 0:
+            return [{"params": trainable, "weight_decay": 0.0}]
         matrices = [parameter for parameter in trainable if parameter.ndim > 1]
         vectors = [parameter for parameter in trainable if parameter.ndim <= 1]
-        groups = [
-            {"params": matrices, "weight_decay": self.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
-        return [group for group in groups if group["params"]]
+        return [{"params": matrices, "weight_decay": self.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
 
 
 EmbeddingUpdates = Literal["rows", "dense"]

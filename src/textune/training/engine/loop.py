@@ -47,8 +47,8 @@ def fit(
     """Trains `model` where it stands; yields after each epoch; leaves the weights of the best one in it.
 
     `result = yield from fit(…)` gives the result. The best epoch is that of `early_stopping.metric`, or of the
-    objective where none is set. Dropout is a function of seed and epoch and leaves the caller's random state alone; on a
-    CPU equal arguments give equal numbers, bit for bit.
+    objective where none is set. Dropout is a function of seed and epoch and does not disturb the caller's
+    random state; on a CPU, equal arguments give equal numbers, bit for bit.
 
     Args:
         model: (ids_BT, mask_BT) → logits_BK; a submodule's `penalty` (a scalar tensor, or None) is added to the loss.
