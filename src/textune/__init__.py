@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from textune.version import __version__
+
 __all__ = ["Study", "__version__", "load", "run"]
 
 if TYPE_CHECKING:
@@ -14,7 +16,5 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     """Loads the Python interface when it is first used, so that `import textune` stays quick."""
     if name in ("Study", "load", "run"):
-        from textune import api
-
-        return getattr(api, name)
+        return getattr(import_module("textune.api"), name)
     raise AttributeError(f"module 'textune' has no attribute '{name}'")

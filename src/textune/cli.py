@@ -14,8 +14,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from textune import __version__
 from textune.errors import FatalError, TextuneError
+from textune.version import __version__
 
 __all__ = ["app", "main"]
 

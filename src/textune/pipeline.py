@@ -1,6 +1,6 @@
 """The pipeline: tokenizer + model + classes; what is saved at the end and predicts ever after.
 
-A folder of safetensors and JSON, no pickle: `model.safetensors`, `tokenizer.json`, `config.json` and a card, `README.md`.
+A folder of safetensors and JSON, no pickle: `model.safetensors`, `tokenizer.json`, `config.json`, a card (`README.md`).
 """
 
 # N texts, K classes
@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from textune import __version__
 from textune.config.base import Config
 from textune.config.study import ModelConfig
-from textune.data import Examples, encode, eval_batches
+from textune.data import Examples, Keep, encode, eval_batches
 from textune.errors import TextuneError
 from textune.storage import write_atomically
+from textune.version import __version__
 
 if TYPE_CHECKING:
     import tokenizers
@@ -41,7 +41,7 @@ class PipelineConfig(Config):
     textune: str = Field(__version__, description="the version that wrote it")
     classes: tuple[str, ...] = Field((), strict=False, description="class names, in the order of the outputs")
     max_length: int | None = Field(256, ge=1, description="tokens that are read of a text; null: all")
-    keep: str = Field("start", description="which part of a longer text is read")
+    keep: Keep = Field("start", description="which part of a longer text is read")
     precision: str = Field("fp32", description="what probabilities are computed in")
     model: ModelConfig = Field(default={}, validate_default=True, description="what was trained")
     study: dict[str, Any] = Field(default={}, description="where it comes from: study, trial, params, metrics")
@@ -85,7 +85,7 @@ class Pipeline:
         except (ValueError, ValidationError) as error:
             raise TextuneError(f"{folder}/config.json cannot be used by textune {__version__}: {error}") from error
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        tokens = [tokenizer.id_to_token(index) for index in range(tokenizer.get_vocab_size())]
+        tokens = [tokenizer.id_to_token(index) or "" for index in range(tokenizer.get_vocab_size())]
         model = build_classifier(config.model, tokens, None, len(config.classes), seed=0)
         model.load_state_dict(load_file(folder / "model.safetensors"))
         return cls(config, model.eval(), tokenizer)

@@ -5,6 +5,7 @@ StudyConfig (in `config`) is the fifth. A coordinator and a worker exchange noth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
@@ -87,9 +88,9 @@ class Objective(Record):
 
     def better(self, value: float, than: float) -> bool:
         """True if `value` beats `than`. NaN beats nothing and is beaten by every number."""
-        if value != value:
+        if math.isnan(value):
             return False
-        if than != than:
+        if math.isnan(than):
             return True
         return value > than if self.direction == "maximize" else value < than
 
@@ -105,7 +106,7 @@ class Fidelity(Record):
 class TrialSpec(Record):
     """All that a worker needs to evaluate one set of params, beside a place to read data from.
 
-    `config` is the resolved trial config (sections name, seed, plugins, data, split, tokenizer, model, training) as JSON.
+    `config` is the resolved trial config (name, seed, plugins, data, split, tokenizer, model, training) as JSON.
     `folder` is the attempt folder, the only place where the trial writes.
     """
 
@@ -140,8 +141,8 @@ class Progress(Record):
 class TrialResult(Record):
     """How a trial ended. `metrics` are those of the best epoch (mean over folds), `value` the objective among them.
 
-    `reason` begins with the end-reason word. `details` holds numbers worth keeping: num_parameters, examples_per_second,
-    peak_memory_bytes, precision, unknown_share, vector_coverage …
+    `reason` begins with the end-reason word. `details` holds numbers worth keeping: num_parameters,
+    examples_per_second, peak_memory_bytes, precision, vector_coverage …
     """
 
     trial: int
@@ -189,8 +190,8 @@ class StudyStart(Record):
 class StudyRecord(Record):
     """A whole study as its log tells it; all that `show` and `report` know.
 
-    `header` is what `study.json` holds: resolved config, versions, data statistics, baselines. `test` is the one reading of the
-    test split (metrics by name, `test.accuracy` …), None while it is unread.
+    `header` is what `study.json` holds: resolved config, versions, data statistics, baselines. `test` is the one
+    reading of the test split (its `metrics` by name, `test.accuracy` …), None while it is unread.
     """
 
     name: str

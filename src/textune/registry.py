@@ -6,7 +6,7 @@ The decorator is the only registration:
     class RnnConfig(EncoderConfig): ...
 
 The modules of `PACKAGES`, installed entry points (group `textune.plugins`) and plug-in files named by a study are
-imported on first look-up, so the schema, the reference page, "did you mean" and the contract suites see every component.
+imported on first look-up, so the schema, the reference page, "did you mean" and the contract suites see every kind.
 Modules that stand directly in one of those packages import no torch; what needs it stands in a subpackage.
 """
 
@@ -65,6 +65,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
         )
     }
 )
+
 
 def register(role: str, kind: str) -> Callable[[C], C]:
     """Registers a config class as `kind` of `role`; the class learns both as `.role` and `.kind`.

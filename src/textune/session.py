@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textune import __version__
 from textune.config.load import LoadedStudy
 from textune.config.study import METRICS
 from textune.data import Cache, Prepared, content_key, describe
@@ -31,6 +30,7 @@ from textune.stats.intervals import Interval, bootstrap, wilson
 from textune.storage import cache_folder, dump_json, redact, write_atomically
 from textune.tracking.base import Event, Tracker
 from textune.training.metrics import confusion_matrix, evaluate
+from textune.version import __version__
 
 __all__ = [
     "Facts",

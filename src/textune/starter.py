@@ -70,12 +70,12 @@ def _yaml(file: str, table: Table, label: str, text: str, labels: Counter[str], 
     metric = "accuracy" if balanced else "f1_macro"
     has_split = "split" in table.names and {"train", "test"} <= {str(value) for value in table.columns["split"]}
     split = "{kind: given}" if has_split else "{kind: holdout, valid_share: 0.15, test_share: 0.15}"
+    column = ", split: split" if has_split else ""
     lines = [
         f"# Written by `textune init`: {len(table):,} rows, {len(labels)} labels, texts of {typical} words (median).",
         "# Run it with `textune run`; every setting is explained in docs/study-file.md.",
         f"name: {_name(file)}",
-        f"data:      {{kind: files, path: {_quoted(file)}, text: {_quoted(text)}, label: {_quoted(label)}"
-        f"{', split: split' if has_split else ''}}}",
+        f"data:      {{kind: files, path: {_quoted(file)}, text: {_quoted(text)}, label: {_quoted(label)}{column}}}",
         f"split:     {split}",
         f"tokenizer: {{kind: words, max_length: {max_length}}}",
         *_model(typical, metric, balanced),

@@ -13,7 +13,7 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -49,11 +49,27 @@ class TrialRunner:
         folders: where relative paths of the study are tried.
         cache_root: where prepared data lies.
         plugins: whether plug-in files named by a config may run.
+        preload: modules that workers import before the first trial, while the coordinator still reads data.
     """
 
     folders: tuple[Path, ...]
     cache_root: Path
     plugins: bool = False
+
+    preload: ClassVar = (
+        "torch._dynamo",  # imported by the first optimizer, a second later
+        "safetensors.torch",
+        "tokenizers",
+        "textune.models.nets.assemble",
+        "textune.models.nets.bag_of_words",
+        "textune.models.nets.cnn",
+        "textune.models.nets.embedding",
+        "textune.models.nets.head",
+        "textune.models.nets.pooling",
+        "textune.models.nets.rnn",
+        "textune.training.engine.loop",
+        "textune.trial",
+    )
 
     def __call__(self, spec: TrialSpec) -> Generator[Progress, None, TrialResult]:
         if self.plugins:

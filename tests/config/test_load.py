@@ -46,7 +46,9 @@ def test_every_problem_is_told_with_its_line_and_what_to_do(tmp_path: Path) -> N
         found[2],
         found[3],
     ]
-    assert found[2].startswith("study.yaml:10: search.space.model.encoder.cell: is 'gruu'; allowed: 'rnn', 'gru', 'lstm'")
+    assert found[2].startswith(
+        "study.yaml:10: search.space.model.encoder.cell: is 'gruu'; allowed: 'rnn', 'gru', 'lstm'"
+    )
     assert found[3].startswith("study.yaml:11: search.sampler: sampler 'bayes' is not available; available: grid")
 
 
@@ -97,7 +99,9 @@ def test_an_empty_study_is_a_study() -> None:
 
 def test_overrides_speak_the_language_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "my-study.yaml"
-    path.write_text("model: {encoder: {kind: rnn, hidden_size: 32, dropout: 0.1}}\nsearch: {space: {training.epochs: [1]}}\n")
+    path.write_text(
+        "model: {encoder: {kind: rnn, hidden_size: 32, dropout: 0.1}}\nsearch: {space: {training.epochs: [1]}}\n"
+    )
     loaded = load_study(
         path,
         ["model.encoder.kind=cnn", "training.optimizer.learning_rate=1e-3", "search.space.training.epochs=[2, 3]"],
@@ -135,7 +139,9 @@ def test_equal_configs_are_one_point() -> None:
 
 
 def test_a_dumped_study_is_read_back_equal() -> None:
-    loaded = load_study({"model": {"encoder": {"kind": "rnn", "cell": "gru"}}, "search": {"space": {"training.epochs": [1, 2]}}})
+    loaded = load_study(
+        {"model": {"encoder": {"kind": "rnn", "cell": "gru"}}, "search": {"space": {"training.epochs": [1, 2]}}}
+    )
     assert StudyConfig.model_validate(loaded.config.dump()) == loaded.config
 
 

@@ -1,7 +1,7 @@
 """Study files: YAML or JSON text to plain values, with the line of every setting.
 
-The YAML read here is the JSON-like core of YAML 1.2: `1e-3` is a number, `no` and `2024-01-01` are text, only `true` and
-`false` are booleans; a key given twice is an error, and aliases cannot grow a small file into a large one.
+The YAML read here is the JSON-like core of YAML 1.2: `1e-3` is a number, `no` and `2024-01-01` are text, only `true`
+and `false` are booleans; a key given twice is an error, and aliases cannot grow a small file into a large one.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ for _tag, _pattern, _first in (
         list("-+.0123456789"),
     ),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)  # type: ignore[no-untyped-call]
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
 _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map"))
@@ -66,7 +66,7 @@ def parse(text: str, source: str = "study", *, as_json: bool = False) -> Documen
     """Parses a study file.
 
     Raises:
-        StudyError: the text is no YAML (or JSON), no mapping, names a key twice, or is nested or expanded beyond reason.
+        StudyError: the text is no YAML (or JSON), no mapping, names a key twice, or is nested beyond reason.
     """
     if len(text) > MAX_BYTES:
         raise StudyError([Problem(source, "", f"is larger than {MAX_BYTES:,} bytes; a study file is a few kilobytes")])

@@ -65,10 +65,18 @@ def load_study(
     try:
         config = StudyConfig.model_validate(document.values)
     except ValidationError as error:
-        raise StudyError(explain(error, document) + problems) from None
+        raise StudyError(_by_line(explain(error, document) + problems)) from None
     if problems:
-        raise StudyError(problems)
+        raise StudyError(_by_line(problems))
     return LoadedStudy(config, space, Resolver(document.values), folders, text, plugins)
+
+
+def _by_line(problems: list[Problem]) -> list[Problem]:
+    def line(problem: Problem) -> int:
+        number = problem.where.rpartition(":")[2]
+        return int(number) if number.isdigit() else 0
+
+    return sorted(problems, key=line)
 
 
 def search_folders(folder: Path) -> tuple[Path, ...]:
@@ -110,7 +118,7 @@ def _override(settings: dict[str, Any], override: str) -> None:
 
 
 def _override_space(settings: dict[str, Any], rest: str, value: Any) -> None:
-    """A dimension is one key with dots in it: `search.space.training.epochs=[1, 2]`, `search.space.training.epochs.low=1`."""
+    """A dimension is one key with dots in it: `search.space.training.epochs=[1, 2]`, `….training.epochs.low=1`."""
     space = settings.setdefault("search", {}).setdefault("space", {})
     path, _, key = rest.rpartition(".")
     if path in space and isinstance(space[path], dict) and key in ("low", "high", "log", "steps", "values", "when"):

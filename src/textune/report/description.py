@@ -9,6 +9,7 @@ from textune.tracking.wording import count, percent, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
 __all__ = ["description"]
 
@@ -38,7 +39,7 @@ def description(statistics: Mapping[str, Any]) -> RenderableType:
     )
 
 
-def _splits(splits: Mapping[str, Any]) -> RenderableType:
+def _splits(splits: Mapping[str, Any]) -> Table:
     table = _table("", "rows", "repeated texts", "tokens: mean", "median", "range", "unknown", "cut")
     for name, split in splits.items():
         table.add_row(
@@ -54,7 +55,7 @@ def _splits(splits: Mapping[str, Any]) -> RenderableType:
     return table
 
 
-def _labels(labels: Mapping[str, Any]) -> RenderableType:
+def _labels(labels: Mapping[str, Any]) -> Table:
     classes = list(next(iter(labels.values())))
     table = _table("label", *labels)
     for name in classes:
@@ -65,7 +66,7 @@ def _labels(labels: Mapping[str, Any]) -> RenderableType:
     return table
 
 
-def _table(first: str, *names: str) -> Any:
+def _table(first: str, *names: str) -> Table:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")

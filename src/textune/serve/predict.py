@@ -61,7 +61,9 @@ def find_pipeline(path: Path) -> Pipeline:
     for candidate in (path / "best", path, Path("runs") / path / "best"):
         if (candidate / "config.json").is_file():
             return Pipeline.load(candidate)
-    raise TextuneError(f"{path} holds no model: neither {path / 'best' / 'config.json'} nor {path / 'config.json'} exists")
+    raise TextuneError(
+        f"{path} holds no model: neither {path / 'best' / 'config.json'} nor {path / 'config.json'} exists"
+    )
 
 
 def read_input(file: str, stdin: TextIO, text: str | None = None) -> Input:
