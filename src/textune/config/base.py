@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from textune.errors import suggestion
 from textune.registry import ROLES, kinds, lookup
 
-__all__ = ["DEFAULT", "Component", "Config", "kind_and_settings"]
+__all__ = ["DEFAULT", "ROLE_KEY", "Component", "Config", "kind_and_settings"]
 
 
 class Config(BaseModel):
@@ -67,8 +67,11 @@ class Component:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"$ref": f"#/$defs/{self.role}", "description": ROLES[self.role].summary}
+        return {ROLE_KEY: self.role, "description": ROLES[self.role].summary}
 
+
+ROLE_KEY = "x-role"
+"""Names a field's role in the JSON schema of a config, which knows no kinds; `schema` puts in what they are."""
 
 DEFAULT: Any = Field(default={}, validate_default=True)
 """The default of a component field: the role's default kind with its default settings."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from textune.config.base import DEFAULT, Component, Config
 from textune.records import Objective
@@ -53,7 +53,8 @@ def _a_number(value: Any) -> int | float | None:
 
 
 Names = Annotated[tuple[MetricName, ...], Field(strict=False)]
-Number = Annotated[Any, AfterValidator(_a_number)]
+NUMBER_OR_NULL = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+Number = Annotated[Any, AfterValidator(_a_number), WithJsonSchema(NUMBER_OR_NULL)]
 Trackers = Annotated[tuple[Annotated[Config, Component("tracker")], ...], Field(strict=False)]
 
 
