@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from textune.config.load import LoadedStudy, load_study
 from textune.errors import RunFolderError
@@ -14,7 +15,10 @@ from textune.run_folder import RunFolder
 from textune.tracking.log import read_study
 
 if TYPE_CHECKING:
+    from textune.execution.base import Executor
     from textune.study import Search
+    from textune.tracking.base import Tracker
+    from textune.tracking.log import EventLog
 
 __all__ = ["Finished", "check", "describe", "kinds", "load_run", "report", "run", "runs", "show"]
 
@@ -53,6 +57,7 @@ def run(
         RunFolderError: the run folder exists and `fresh` is off, or is in use.
     """
     loaded = load_study(source, overrides, allow_plugins=allow_plugins)
+    trials = planned_trials(loaded)
     path = out or Path("runs") / loaded.config.name
     RunFolder.refuse_existing(path, fresh=fresh)
 
@@ -67,43 +72,49 @@ def run(
     from textune.trial import prepare_data
 
     cache = Cache()
-    with Console(quiet=quiet) as console:
+    with Console(quiet=quiet) as console, closing(_executor(loaded, trials, cache.root)) as executor:
         prepared = prepare_data(loaded.config, loaded.folders, cache)
-        facts = session.gather_facts(loaded, prepared, cache)
+        facts = session.gather_facts(loaded, prepared, cache, console.say)
         folder = RunFolder.create(path, fresh=fresh)
-        with FolderLock(folder.path):
+        with FolderLock(folder.path), closing(EventLog(folder.path)) as log:
             header = session.study_header(loaded, facts, prepared)
             session.write_study(loaded, folder, header)
-            log = EventLog(folder.path)
-            record = search(_search(loaded, folder, header, cache, log, console))
-            pipeline = session.hand_over(record, folder, loaded.config.execution.keep_models)  # type: ignore[attr-defined]
-            if pipeline is not None and record.state == "done":
-                test = session.read_test(pipeline, prepared, facts, record.objective, folder)
-                if test is not None:
-                    log.read_test(test)
-                    record = record.model_copy(update={"test": test})
-            log.close()
+            record = search(_search(loaded, trials, executor, folder, header, log, console))
+            record = session.hand_over(record, loaded, prepared, facts, folder, cache, log, console.say)
             write_report(folder.path, record)
         console.show(result_table(record, folder.path))
     return Finished(folder, record)
 
 
+def _executor(loaded: LoadedStudy, trials: int | None, cache_root: Path) -> Executor:
+    """Starts the executor: workers import what trials need while the coordinator reads the data."""
+    from textune.execution.serial import SerialConfig
+    from textune.trial import TrialRunner
+
+    config: Any = loaded.config.execution
+    if trials == 1 and "execution" not in loaded.config.model_fields_set:
+        config = SerialConfig()
+    executor: Executor = config.build(TrialRunner(loaded.folders, cache_root, bool(loaded.plugins)))
+    return executor
+
+
 def _search(
-    loaded: LoadedStudy, folder: RunFolder, header: dict[str, Any], cache: Any, log: Any, console: Any
+    loaded: LoadedStudy,
+    trials: int | None,
+    executor: Executor,
+    folder: RunFolder,
+    header: dict[str, Any],
+    log: EventLog,
+    console: Tracker,
 ) -> Search:
-    """Builds the parts of the search that a study names."""
+    """Builds the other parts of the search that a study names."""
     from textune.session import ModelKeeper
     from textune.study import Search
     from textune.tracking.base import StudyStart
-    from textune.trial import TrialRunner
 
     config, search, objective = loaded.config, loaded.config.search, loaded.config.objective
-    trials = planned_trials(loaded)
-    executor: Any = config.execution
-    if trials == 1 and "execution" not in config.model_fields_set:
-        from textune.execution.serial import SerialConfig
-
-        executor = SerialConfig()
+    sampler, pruner, execution = cast("Any", (search.sampler, search.pruner, config.execution))  # typed at run time
+    trackers: list[Any] = list(config.tracking)
     metrics = dict.fromkeys([*(f"valid.{name}" for name in config.training.metrics), objective.metric, "train.loss"])
     start = StudyStart(
         name=config.name,
@@ -119,22 +130,19 @@ def _search(
         point = loaded.resolver.resolve(params)
         return point.config, point.key
 
-    sampler: Any = search.sampler
-    pruner: Any = search.pruner
-    trackers: list[Any] = list(config.tracking)
     return Search(
         start=start,
         resolve=resolve,
         sampler=sampler.build(loaded.space, objective, config.seed),
         pruner=pruner.build(objective),
-        executor=executor.build(TrialRunner(loaded.folders, cache.root, bool(loaded.plugins))),
-        base=loaded.space.base() if search.include_base or not loaded.space.dimensions else None,
+        executor=executor,
+        base=loaded.base_params() if search.include_base or not loaded.space.dimensions else None,
         seed=config.seed,
         folder_of=lambda number, attempt: str(folder.attempt(number, attempt)),
         log=log,
         trackers=[
             *(tracker.build(folder.path) for tracker in trackers),
-            ModelKeeper(folder, objective, executor.keep_models),
+            ModelKeeper(folder, objective, execution.keep_models),
             console,
         ],
     )
@@ -148,7 +156,7 @@ def planned_trials(loaded: LoadedStudy) -> int | None:
         return 1
     whole = sampler.num_trials(space)
     exact = whole if whole is not None else space.num_points
-    if exact is not None and search.include_base and not space.contains(space.base()):
+    if exact is not None and search.include_base and not space.contains(loaded.base_params()):
         exact += 1
     if search.trials is None and whole is None:
         wanted = None if search.timeout_seconds is not None else DEFAULT_TRIALS
@@ -161,9 +169,9 @@ def planned_trials(loaded: LoadedStudy) -> int | None:
 def check(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = False) -> str:
     """Checks a study and that its files exist, without reading data; returns what would run, in words."""
     loaded = load_study(source, overrides, allow_plugins=allow_plugins)
+    trials = planned_trials(loaded)
     data: Any = loaded.config.data
     files = data.find(loaded.folders)
-    trials = planned_trials(loaded)
     lines = [f"{source}: fine; {'no end of' if trials is None else trials} trial{'' if trials == 1 else 's'}"]
     lines += [f"  reads {file}" for file in files]
     for dimension in loaded.space.dimensions:

@@ -10,7 +10,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +29,9 @@ from textune.stats.baselines import fit_tfidf, majority
 from textune.stats.intervals import Interval, bootstrap, wilson
 from textune.storage import cache_folder, dump_json, redact, write_atomically
 from textune.tracking.base import Event, Tracker
+from textune.tracking.log import EventLog
 from textune.training.metrics import confusion_matrix, evaluate
+from textune.trial import train_on_all
 from textune.version import __version__
 
 __all__ = [
@@ -38,11 +40,11 @@ __all__ = [
     "describe_data",
     "gather_facts",
     "hand_over",
-    "read_test",
     "study_header",
     "write_study",
 ]
 
+Say = Callable[[str], None]
 FACTS_FORMAT = 1
 """Counts changes of what is cached."""
 
@@ -70,11 +72,12 @@ class Facts:
         return _scores("test", prepared.labels_N[prepared.splits.test], self.test)
 
 
-def gather_facts(loaded: LoadedStudy, prepared: Prepared, cache: Cache) -> Facts:
+def gather_facts(loaded: LoadedStudy, prepared: Prepared, cache: Cache, say: Say) -> Facts:
     """Describes the data and fits the baselines, once per data, split and tokenizer."""
     config = loaded.config
 
     def build(folder: Path) -> None:
+        say(f"describing {len(prepared.rows):,} rows and fitting the baselines (once for this data and split)")
         statistics = describe_data(loaded, prepared)
         started = time.perf_counter()
         valid, test = _baselines(prepared)
@@ -159,36 +162,49 @@ class ModelKeeper(Tracker):
             self._folder.drop_model(dropped.trial, dropped.attempt)
 
 
-def hand_over(record: StudyRecord, folder: RunFolder, keep: str) -> Pipeline | None:
-    """Puts the best trial's pipeline into `best/` and returns it; None if no trial left one."""
-    best = record.best
+def hand_over(
+    record: StudyRecord,
+    loaded: LoadedStudy,
+    prepared: Prepared,
+    facts: Facts,
+    folder: RunFolder,
+    cache: Cache,
+    log: EventLog,
+    say: Say,
+) -> StudyRecord:
+    """Puts the chosen pipeline into `best/`, reads the test rows with it if the study is done, and returns the record.
+
+    Where trials trained several folds, the chosen config is trained once more, on all rows but the test rows.
+    """
+    best, keep = record.best, loaded.config.execution.keep_models  # type: ignore[attr-defined]
     if best is None:
-        return None
+        return record
     source = folder.model(best.spec.number, best.spec.attempt)
-    if not source.is_dir():
-        return None
+    if len(prepared.splits.folds) > 1:
+        say(f"training the best config (trial {best.spec.number}) once more, on all rows but the test rows")
+        train_on_all(best, loaded.folders, cache).save(source)
     pipeline = Pipeline.load(source)
     if keep == "none":
         shutil.rmtree(source)
     elif keep == "all":
-        shutil.copytree(source, folder.best, dirs_exist_ok=True)
+        shutil.copytree(source, folder.best)
     else:
         source.rename(folder.best)
-    return pipeline
+    if record.state != "done" or not len(prepared.splits.test):
+        return record
+    test = _read_test(pipeline, prepared, facts, record.objective, folder)
+    log.read_test(test)
+    return record.model_copy(update={"test": test})
 
 
-def read_test(
+def _read_test(
     pipeline: Pipeline, prepared: Prepared, facts: Facts, objective: Objective, folder: RunFolder
-) -> dict[str, Any] | None:
-    """Predicts the test rows with the chosen pipeline, once, and returns what the record keeps of it."""
+) -> dict[str, Any]:
+    """Predicts the test rows, once, and returns what the record keeps of it."""
     rows = prepared.splits.test
-    if not len(rows):
-        return None
-    _, examples = prepared.fold(0)
-    probabilities_NK = pipeline.predict_examples(examples, rows)
+    probabilities_NK = pipeline.predict([prepared.rows.texts[row] for row in rows.tolist()])
     labels_N, num_classes = prepared.labels_N[rows], len(prepared.classes)
-    path = folder.path / "test-outcomes.npz"
-    np.savez(path, rows=rows, labels=labels_N, probabilities=probabilities_NK)
+    np.savez(folder.path / "test-outcomes.npz", rows=rows, labels=labels_N, probabilities=probabilities_NK)
     name = objective.metric.removeprefix("valid.")
     metrics = evaluate(labels_N, probabilities_NK, METRICS)
     return {

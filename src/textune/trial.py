@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from textune.config.load import plugin_paths
 from textune.config.study import TrialConfig
 from textune.data import (
+    Batch,
     Cache,
     Prepared,
     cut_examples,
@@ -31,14 +33,14 @@ from textune.data import (
     train_batches,
 )
 from textune.pipeline import Pipeline, PipelineConfig
-from textune.records import EndReason, Progress, TrialResult, TrialSpec
+from textune.records import EndReason, Progress, TrialRecord, TrialResult, TrialSpec
 from textune.registry import load_plugin
 from textune.seeds import derive, generator
 
 if TYPE_CHECKING:
-    from textune.training.measurement import EpochMeasurement, FitResult
+    from textune.training.measurement import FitResult
 
-__all__ = ["TrialRunner", "prepare_data"]
+__all__ = ["TrialRunner", "prepare_data", "run", "train_on_all"]
 
 
 @dataclass(frozen=True)
@@ -105,23 +107,35 @@ def run(spec: TrialSpec, folders: Sequence[Path], cache: Cache) -> Generator[Pro
     config = TrialConfig.model_validate(spec.config)
     prepared = prepare_data(config, folders, cache)
     numbers = range(len(prepared.splits.folds)) if spec.folds is None else spec.folds
-    folds = []
+    trainings = []
     for number in numbers:
-        fold = _FoldTraining(spec, config, prepared, number, folders, cache)
-        yield from fold.run()
-        folds.append(fold)
-    result = _result(spec, folds, time.perf_counter() - started)
+        fold = prepared.splits.folds[number]
+        training = _Training(spec, config, prepared, fold.train, number, folders, cache)
+        yield from training.run(number, fold.valid)
+        trainings.append(training)
+    result = _result(spec, trainings, time.perf_counter() - started)
     if spec.folder is not None:
         folder = Path(spec.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        _save_outcomes(folder / "outcomes.npz", folds)
-        if len(folds) == 1:
-            folds[0].pipeline(result).save(folder / "model")
+        _save_outcomes(folder / "outcomes.npz", list(numbers), trainings)
+        if len(trainings) == 1:
+            trainings[0].pipeline(trainings[0].fit.precision, result.metrics).save(folder / "model")
     return result
 
 
-class _FoldTraining:
-    """One model, trained on one fold's train rows and chosen on its valid rows."""
+def train_on_all(chosen: TrialRecord, folders: Sequence[Path], cache: Cache) -> Pipeline:
+    """Trains a chosen trial's config once more on the rows of all folds, for its (median) best number of epochs."""
+    config = TrialConfig.model_validate(chosen.spec.config)
+    prepared = prepare_data(config, folders, cache)
+    rows = np.unique(np.concatenate([part for fold in prepared.splits.folds for part in (fold.train, fold.valid)]))
+    training = _Training(chosen.spec, config, prepared, rows, "all", folders, cache)
+    assert chosen.result is not None
+    precision = training.run_blindly(chosen.result.best_epoch or config.training.epochs)
+    return training.pipeline(precision, chosen.result.metrics)
+
+
+class _Training:
+    """One model, trained on some rows of the data set: those of a fold, or all that are not test rows."""
 
     fit: FitResult
 
@@ -130,63 +144,51 @@ class _FoldTraining:
         spec: TrialSpec,
         config: TrialConfig,
         prepared: Prepared,
-        number: int,
+        rows: NDArray[np.int64],
+        part: int | str,
         folders: Sequence[Path],
         cache: Cache,
     ) -> None:
         from textune.models.nets.assemble import build_classifier
 
-        self.spec, self.config, self.prepared, self.number = spec, config, prepared, number
-        self.fold = prepared.splits.folds[number]
-        self.vocabulary, self.examples = prepared.fold(number)
+        self.spec, self.config, self.prepared, self.rows = spec, config, prepared, rows
+        self.vocabulary, self.examples = prepared.encode(rows)
         tokens, file = self.vocabulary.tokens, _vector_file(config, folders)
         size: int = config.model.embedding.size  # type: ignore[attr-defined]
         vectors = None if file is None else load_vectors(file, tokens, size, cache)
-        seed = derive(spec.seed, "init", number)
-        self.model = build_classifier(config.model, tokens, vectors, len(prepared.classes), seed)
         self.vector_coverage = None if vectors is None else vectors.coverage
+        self.model = build_classifier(
+            config.model, tokens, vectors, len(prepared.classes), derive(spec.seed, "init", part)
+        )
+        tokenizer = cast("Any", config.tokenizer)
+        self.max_length, self.keep = tokenizer.max_length, tokenizer.keep
+        self.model.encoder.adapt(*cut_examples(self.examples, rows, self.max_length, self.keep))
+        self.order, self.dropout = derive(spec.seed, "order", part), derive(spec.seed, "dropout", part)
 
-    def run(self) -> Generator[Progress, None, None]:
+    def run(self, fold: int, valid: NDArray[np.int64]) -> Generator[Progress, None, None]:
+        """Trains, yields after each epoch, and leaves the weights of the best epoch in the model."""
         from textune.training.engine.loop import fit
 
-        training, (length, keep) = self.config.training, self._cut()
-        rows, labels_N = self.fold.train, self.prepared.labels_N
-        self.model.encoder.adapt(*cut_examples(self.examples, rows, length, keep))
-        order = derive(self.spec.seed, "order", self.number)
         measurements = fit(
             self.model,
-            lambda epoch: train_batches(
-                self.examples,
-                labels_N,
-                rows,
-                training.batch_size,
-                length,
-                keep,
-                generator(order, epoch),
-                length_buckets=training.length_buckets,
-            ),
-            eval_batches(self.examples, labels_N, self.fold.valid, length, keep),
-            training,
-            class_counts_K=np.bincount(labels_N[rows], minlength=len(self.prepared.classes)),
-            steps_per_epoch=num_batches(len(rows), training.batch_size),
+            self._epoch,
+            eval_batches(self.examples, self.prepared.labels_N, valid, self.max_length, self.keep),
+            self.config.training,
+            class_counts_K=self._class_counts(),
+            steps_per_epoch=num_batches(len(self.rows), self.config.training.batch_size),
             objective=self.spec.objective,
-            seed=derive(self.spec.seed, "dropout", self.number),
+            seed=self.dropout,
         )
-        self.fit = yield from self._progress(measurements)
-
-    def _progress(
-        self, measurements: Generator[EpochMeasurement, None, FitResult]
-    ) -> Generator[Progress, None, FitResult]:
         while True:
             try:
                 measured = next(measurements)
             except StopIteration as end:
-                result: FitResult = end.value
-                return result
+                self.fit = end.value
+                return
             yield Progress(
                 trial=self.spec.number,
                 attempt=self.spec.attempt,
-                fold=self.number,
+                fold=fold,
                 epoch=measured.epoch,
                 epochs=measured.epochs,
                 value=measured.value,
@@ -195,34 +197,55 @@ class _FoldTraining:
                 seconds=measured.seconds,
             )
 
-    def pipeline(self, result: TrialResult) -> Pipeline:
-        """Returns what predicts with the weights of the best epoch."""
-        length, keep = self._cut()
+    def run_blindly(self, num_epochs: int) -> str:
+        """Trains for a number of epochs without valid rows; returns the precision."""
+        from textune.training.engine.loop import fit_blindly
+
+        return fit_blindly(
+            self.model,
+            self._epoch,
+            self.config.training,
+            num_epochs=num_epochs,
+            class_counts_K=self._class_counts(),
+            steps_per_epoch=num_batches(len(self.rows), self.config.training.batch_size),
+            seed=self.dropout,
+        )
+
+    def pipeline(self, precision: str, metrics: Mapping[str, float]) -> Pipeline:
+        """Returns what predicts with the weights as they are."""
+        study = {"name": self.config.name, "trial": self.spec.number, "params": self.spec.params, "metrics": metrics}
         return Pipeline(
             PipelineConfig(
                 classes=self.prepared.classes,
-                max_length=length,
-                keep=keep,
-                precision=self.fit.precision,
+                max_length=self.max_length,
+                keep=self.keep,
+                precision=precision,
                 model=self.config.model,
-                study={
-                    "name": self.config.name,
-                    "trial": self.spec.number,
-                    "params": self.spec.params,
-                    "metrics": result.metrics,
-                },
+                study=study,
             ),
-            self.model,
-            self.config.tokenizer.build().with_vocabulary(self.vocabulary),  # type: ignore[attr-defined]
+            self.model.eval(),
+            cast("Any", self.config.tokenizer).build().with_vocabulary(self.vocabulary),
         )
 
-    def _cut(self) -> tuple[int | None, Any]:
-        tokenizer = self.config.tokenizer
-        return tokenizer.max_length, tokenizer.keep  # type: ignore[attr-defined]
+    def _epoch(self, epoch: int) -> Iterator[Batch]:
+        training = self.config.training
+        return train_batches(
+            self.examples,
+            self.prepared.labels_N,
+            self.rows,
+            training.batch_size,
+            self.max_length,
+            self.keep,
+            generator(self.order, epoch),
+            length_buckets=training.length_buckets,
+        )
+
+    def _class_counts(self) -> NDArray[np.int64]:
+        return np.bincount(self.prepared.labels_N[self.rows], minlength=len(self.prepared.classes))
 
 
-def _result(spec: TrialSpec, folds: Sequence[_FoldTraining], seconds: float) -> TrialResult:
-    fits = [fold.fit for fold in folds]
+def _result(spec: TrialSpec, trainings: Sequence[_Training], seconds: float) -> TrialResult:
+    fits = [training.fit for training in trainings]
     metrics = {name: statistics.fmean(fit.metrics[name] for fit in fits) for name in fits[0].metrics}
     epochs = sum(fit.epochs for fit in fits)
     stopped_early = any(fit.stopped_early for fit in fits)
@@ -240,22 +263,22 @@ def _result(spec: TrialSpec, folds: Sequence[_FoldTraining], seconds: float) -> 
         seconds_per_epoch=sum(fit.seconds for fit in fits) / epochs,
         folder=spec.folder,
         details={
-            "num_parameters": folds[0].model.num_parameters,
+            "num_parameters": trainings[0].model.num_parameters,
             "precision": fits[0].precision,
             "examples_per_second": statistics.fmean(fit.examples_per_second for fit in fits),
             "peak_memory_bytes": fits[-1].peak_memory_bytes,
-            "vocabulary_size": len(folds[0].vocabulary),
-            "vector_coverage": folds[0].vector_coverage,
+            "vocabulary_size": len(trainings[0].vocabulary),
+            "vector_coverage": trainings[0].vector_coverage,
         },
     )
 
 
-def _save_outcomes(path: Path, folds: Sequence[_FoldTraining]) -> None:
-    valid = [fold.fit.valid for fold in folds]
+def _save_outcomes(path: Path, folds: Sequence[int], trainings: Sequence[_Training]) -> None:
+    valid = [training.fit.valid for training in trainings]
     np.savez(
         path,
         rows=np.concatenate([each.rows_N for each in valid]),
         labels=np.concatenate([each.labels_N for each in valid]),
         probabilities=np.concatenate([each.probabilities_NK for each in valid]),
-        folds=np.repeat([fold.number for fold in folds], [len(each.rows_N) for each in valid]),
+        folds=np.repeat(folds, [len(each.rows_N) for each in valid]),
     )

@@ -17,7 +17,7 @@ from textune.config.study import StudyConfig
 from textune.config.tree import assign, follow
 from textune.errors import Problem, StudyError, TextuneError
 from textune.registry import load_plugin
-from textune.space import Space
+from textune.space import ChoiceDimension, Space
 
 __all__ = ["LoadedStudy", "load_study", "plugin_paths", "search_folders"]
 
@@ -41,6 +41,17 @@ class LoadedStudy:
     folders: tuple[Path, ...]
     text: str
     plugins: Mapping[str, str]
+
+    def base_params(self) -> dict[str, Any]:
+        """Returns the study's own values of the active dimensions, as a choice where one says the same."""
+        params, base = self.space.base(), self.resolver.resolve({}).key
+        for dimension in self.space.dimensions:
+            if isinstance(dimension, ChoiceDimension) and dimension.path in params:
+                same = (
+                    value for value in dimension.values if self.resolver.resolve({dimension.path: value}).key == base
+                )
+                params[dimension.path] = next(same, params[dimension.path])
+        return params
 
 
 def load_study(

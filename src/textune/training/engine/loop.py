@@ -30,7 +30,7 @@ from textune.training.metrics import evaluate, greater_is_better
 from textune.training.optimizer import OptimizerConfig
 from textune.training.schedule import ScheduleConfig
 
-__all__ = ["fit"]
+__all__ = ["fit", "fit_blindly"]
 
 
 def fit(
@@ -89,6 +89,31 @@ def fit(
             break
     model.load_state_dict(best_weights)
     return training.result(epochs, stopping.best_epoch, best_predictions)
+
+
+def fit_blindly(
+    model: nn.Module,
+    train: Callable[[int], Iterable[Batch]],
+    config: TrainingConfig,
+    *,
+    num_epochs: int,
+    class_counts_K: NDArray[np.int64],
+    steps_per_epoch: int,
+    seed: int,
+) -> str:
+    """Trains for `num_epochs` without valid rows, at the learning rates these have in `fit`; returns the precision.
+
+    A `plateau` schedule, which reacts to valid rows, stays at its first learning rate. Arguments are those of `fit`.
+
+    Raises:
+        DivergedError: a loss was not finite.
+    """
+    training = _Training.start(model, config, class_counts_K, config.epochs * steps_per_epoch)
+    with precision.flushed_denormals():
+        for epoch in range(1, num_epochs + 1):
+            with _own_random_state(derive(seed, "dropout", epoch), training.device):
+                training.epoch(epoch, train(epoch), [])
+    return training.precision
 
 
 @dataclass
