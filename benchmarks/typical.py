@@ -30,7 +30,7 @@ def _embedding(num_tokens: int, size: int) -> nn.Embedding:
 
 
 class PlainBagOfWords(nn.Module):
-    """The sum of the words' vectors over the square root of their number, as Textune's is (which counts a word once)."""
+    """The sum of the vectors over the square root of their number, as Textune's is (which counts a word once)."""
 
     def __init__(self, num_tokens: int, num_classes: int, size: int) -> None:
         super().__init__()
