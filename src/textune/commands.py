@@ -78,10 +78,12 @@ def run(
         folder = RunFolder.create(path, fresh=fresh)
         with FolderLock(folder.path), closing(EventLog(folder.path)) as log:
             header = session.study_header(loaded, facts, prepared)
+            header["estimate"] = session.estimate(loaded, prepared, trials, executor.slots, cache)
             session.write_study(loaded, folder, header)
             record = search(_search(loaded, trials, executor, folder, header, log, console))
             record = session.hand_over(record, loaded, prepared, facts, folder, cache, log, console.say)
             write_report(folder.path, record)
+            session.note_cost(record, loaded, prepared, folder, cache)
         console.show(result_table(record, folder.path))
     return Finished(folder, record)
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import platform
 import shutil
+import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -38,8 +39,10 @@ __all__ = [
     "Facts",
     "ModelKeeper",
     "describe_data",
+    "estimate",
     "gather_facts",
     "hand_over",
+    "note_cost",
     "study_header",
     "write_study",
 ]
@@ -134,6 +137,29 @@ def study_header(loaded: LoadedStudy, facts: Facts, prepared: Prepared) -> dict[
         "data": dict(facts.statistics),
         "baselines": facts.valid_scores(prepared),
     }
+
+
+def estimate(loaded: LoadedStudy, prepared: Prepared, trials: int | None, slots: int, cache: Cache) -> dict[str, float]:
+    """Returns `seconds` and `disk_bytes` of a study as far as an earlier one of the same base point and space tells."""
+    cost = cache.note(_cost_key(loaded, prepared))
+    if cost is None or trials is None:
+        return {}
+    return {"seconds": cost["seconds_per_trial"] * trials / min(slots, trials), "disk_bytes": cost["disk_bytes"]}
+
+
+def note_cost(record: StudyRecord, loaded: LoadedStudy, prepared: Prepared, folder: RunFolder, cache: Cache) -> None:
+    """Remembers what the trials of a finished study cost, for `estimate`."""
+    seconds = [trial.result.seconds for trial in record.trials if trial.result is not None]
+    if record.state == "done" and seconds:
+        disk_bytes = sum(path.stat().st_size for path in folder.path.rglob("*") if path.is_file())
+        cost = {"seconds_per_trial": statistics.fmean(seconds), "disk_bytes": disk_bytes}
+        cache.write_note(_cost_key(loaded, prepared), cost)
+
+
+def _cost_key(loaded: LoadedStudy, prepared: Prepared) -> str:
+    search = loaded.config.search
+    settings = [search.sampler.kind, search.pruner.dump(), *loaded.space.paths]
+    return content_key("cost", prepared.fingerprint, loaded.resolver.resolve({}).key, *settings)
 
 
 def write_study(loaded: LoadedStudy, folder: RunFolder, header: Mapping[str, Any]) -> None:
