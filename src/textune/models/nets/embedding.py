@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VectorsEmbedding", "bag_of_rows", "row_table"]
 
-INITIAL_STD = 0.1
+INITIAL_STD = 0.1  # SST-5, LSTM and CNN, two seeds each: 0.01 and 0.3 lose half a point, 1.0 (PyTorch's) two to four
 
 
 def row_table(weight_VD: Tensor) -> nn.Embedding:
