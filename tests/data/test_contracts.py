@@ -1,0 +1,48 @@
+import json
+
+import pytest
+
+from textune.registry import kinds
+from textune.testing.data import DataContract, SplitContract, TokenizerContract
+
+TABLE = [("fine", "good", "2024-05-01", 1), ("so so", "bad", "2024-05-02", 1), ("dull", "bad", "2024-06-01", 2)]
+FILES = {
+    "files.jsonl": "".join(
+        json.dumps({"text": text, "label": label, "date": date, "group": group}) + "\n"
+        for text, label, date, group in [*TABLE, ("", "good", "2024-01-01", 3)]
+    ),
+    "sst/train.txt": "(4 (2 It) (4 (2 is) (3 good)))\n(0 (2 not) (3 good))\n",
+    "sst/dev.txt": "(1 Bad)\n",
+    "sst/test.txt": "(3 Fine)\n",
+    "imdb/train/neg/0_1.txt": "Dire",
+    "imdb/train/pos/0_9.txt": "Great",
+    "imdb/test/neg/0_2.txt": "Meh",
+    "imdb/test/pos/0_10.txt": "Superb",
+}
+SETTINGS = {"files": {"path": "files.jsonl", "date": "date", "group": "group"}, "synthetic": {"rows": 60}}
+
+
+class TestEveryDataKind(DataContract):
+    @pytest.fixture(params=kinds("data"))
+    def config(self, request):
+        return kinds("data")[request.param](**SETTINGS.get(request.param, {}))
+
+    @pytest.fixture
+    def folders(self, tmp_path):
+        for name, content in FILES.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        return (tmp_path,)
+
+
+class TestEverySplit(SplitContract):
+    @pytest.fixture(params=kinds("split"))
+    def config(self, request):
+        return kinds("split")[request.param]()
+
+
+class TestEveryTokenizer(TokenizerContract):
+    @pytest.fixture(params=kinds("tokenizer"))
+    def config(self, request):
+        return kinds("tokenizer")[request.param]()
