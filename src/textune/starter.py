@@ -86,7 +86,7 @@ def _yaml(file: str, table: Table, label: str, text: str, labels: Counter[str], 
 def _model(typical: int, metric: str, balanced: bool) -> list[str]:
     first = "bag-of-words" if typical >= LONG_TEXT else "rnn"
     encoders = {
-        "bag-of-words": "{kind: bag-of-words, ngrams: 2}",
+        "bag-of-words": "{kind: bag-of-words, ngrams: 2, ngram_buckets: 262144}",
         "cnn": "{kind: cnn}",
         "rnn": "{kind: rnn, hidden_size: 128, bidirectional: true}",
     }
@@ -94,7 +94,7 @@ def _model(typical: int, metric: str, balanced: bool) -> list[str]:
     weights = [] if balanced else ["  class_weights: balanced"]
     return [
         "model:",
-        "  embedding: {size: 100}",
+        f"  embedding: {{size: {50 if first == 'bag-of-words' else 100}}}",
         f"  encoder:   {encoders[first]}",
         "  pooling:   max",
         "  head:      {dropout: 0.3}",

@@ -29,8 +29,7 @@ class BagOfWords(Encoder):
     """Returns one vector per text: the weighted sum over its distinct words and n-grams.
 
     The weights are inverse document frequencies (all 1 without TF-IDF), scaled to norm 1 over the text. How often a
-    text repeats a word is left out: on IMDb that gained 0.2 points. The rows of n-grams start at zero, so that one
-    never seen in training says nothing: another 0.2 points.
+    text repeats a word is left out. The rows of n-grams start at zero, so that one never seen in training says nothing.
     """
 
     idf_V: Tensor
