@@ -297,7 +297,7 @@ def main() -> None:
         for name in options.models:
             print(CASES[name].title, flush=True)
             rows.append(row(measure(CASES[name], options.seeds, options.rows, folders, Cache(Path(cache)))))
-    print(text := page(rows))
+    print(text := page(rows), end="")
     if options.save:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(text, encoding="utf-8")
