@@ -32,15 +32,8 @@ def row_table(weight_VD: Tensor) -> nn.Embedding:
 
 
 def bag_of_rows(table: nn.Embedding, ids_BT: Tensor, weights_BT: Tensor) -> Tensor:
-    """Returns Σ_T weight · row, sums_BD, without building rows_BTD. Ids of padding add nothing."""
-    return F.embedding_bag(
-        ids_BT,
-        table.weight,
-        mode="sum",
-        sparse=table.sparse,
-        per_sample_weights=weights_BT,
-        padding_idx=PADDING,
-    )
+    """Returns Σ_T weight · row, sums_BD, without building rows_BTD. Padding must weigh 0."""
+    return F.embedding_bag(ids_BT, table.weight, mode="sum", sparse=table.sparse, per_sample_weights=weights_BT)
 
 
 class VectorsEmbedding(Embedding):
