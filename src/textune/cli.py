@@ -106,7 +106,7 @@ def check(study: StudyFile, overrides: Set = None, allow_plugins: AllowPlugins =
 def describe(
     study: StudyFile, overrides: Set = None, allow_plugins: AllowPlugins = False, as_json: AsJson = False
 ) -> None:
-    """Print the statistics of a study's data: balance, duplicates, lengths, vocabulary."""
+    """Print what a study's data holds: balance, duplicates, lengths."""
     from textune import commands
 
     statistics = commands.describe(study, overrides or (), allow_plugins=allow_plugins)
@@ -132,7 +132,7 @@ def init(
 
 @app.command()
 def show(run: RunFolder, as_json: AsJson = False) -> None:
-    """Show how a study stands: the best trial, the others, the test score."""
+    """Show how a study stands, or what it found."""
     from textune import commands
 
     shown = commands.show(run, as_json=as_json)
@@ -144,8 +144,11 @@ def list_runs(folder: Annotated[Path, typer.Argument(metavar="FOLDER")] = Path("
     """List the run folders and their best values."""
     from textune import commands
 
-    for line in commands.runs(folder):
+    lines = commands.runs(folder)
+    for line in lines:
         typer.echo(line)
+    if not lines:
+        typer.echo(f"there are no run folders in {folder}", err=True)
 
 
 @app.command()
@@ -162,12 +165,15 @@ def predict(
     file: Annotated[str, typer.Argument(metavar="INPUT", help="csv, tsv, jsonl, parquet or txt; -: a text per line.")],
     output: Annotated[Path | None, typer.Option(help="Where to write; default stdout.", show_default=False)] = None,
     output_format: Annotated[Format, typer.Option("--format", help="How to write.")] = Format.CSV,
-    text: Annotated[str | None, typer.Option(help="The column of the texts; default 'text'.")] = None,
+    text: Annotated[str | None, typer.Option(help="The column of the texts; default as in the study.")] = None,
+    allow_plugins: Annotated[
+        bool, typer.Option("--allow-plugins", help="Let the model run the Python files beside it.")
+    ] = False,
 ) -> None:
     """Predict labels and probabilities with the model of a run."""
     from textune.serve.predict import predict_file
 
-    predict_file(model, file, output=output, output_format=output_format.value, text=text)
+    predict_file(model, file, output=output, output_format=output_format.value, text=text, allow_plugins=allow_plugins)
 
 
 @app.command()

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from textune.config.load import LoadedStudy, load_study
 from textune.errors import RunFolderError
 from textune.records import StudyRecord, TrialState
-from textune.run_folder import RunFolder
+from textune.run_folder import EVENTS, RunFolder
 from textune.tracking.log import read_study
 
 if TYPE_CHECKING:
+    from textune.config.load import LoadedStudy
     from textune.execution.base import Executor
     from textune.study import Search
     from textune.tracking.base import Tracker
@@ -56,6 +56,8 @@ def run(
         DataError: the data cannot be used; nothing was written.
         RunFolderError: the run folder exists and `fresh` is off, or is in use.
     """
+    from textune.config.load import load_study  # what only looks at runs starts without it
+
     loaded = load_study(source, overrides, allow_plugins=allow_plugins)
     trials = planned_trials(loaded)
     path = out or Path("runs") / loaded.config.name
@@ -170,6 +172,9 @@ def planned_trials(loaded: LoadedStudy) -> int | None:
 
 def check(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = False) -> str:
     """Checks a study and that its files exist, without reading data; returns what would run, in words."""
+    from textune.config.load import load_study
+    from textune.tracking.wording import setting
+
     loaded = load_study(source, overrides, allow_plugins=allow_plugins)
     trials = planned_trials(loaded)
     data: Any = loaded.config.data
@@ -178,19 +183,20 @@ def check(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = 
     lines += [f"  reads {file}" for file in files]
     for dimension in loaded.space.dimensions:
         for value in getattr(dimension, "values", ()):
-            for dropped in loaded.resolver.resolve({dimension.path: value}).dropped:
-                lines.append(f"  {dimension.path}: {value} leaves out {dropped}, which it does not have")
-    return "\n".join(dict.fromkeys(lines))
+            if dropped := loaded.resolver.resolve({dimension.path: value}).dropped:
+                names = ", ".join(path.rpartition(".")[2] for path in dropped)
+                lines.append(f"  {dimension.path}: {setting(value)} has no {names}; the study's is left out there")
+    return "\n".join(lines)
 
 
 def describe(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = False) -> dict[str, Any]:
     """Returns the statistics of a study's data."""
-    loaded = load_study(source, overrides, allow_plugins=allow_plugins)
-
+    from textune.config.load import load_study
     from textune.data import Cache
     from textune.session import describe_data
     from textune.trial import prepare_data
 
+    loaded = load_study(source, overrides, allow_plugins=allow_plugins)
     prepared = prepare_data(loaded.config, loaded.folders, Cache())
     return describe_data(loaded, prepared)
 
@@ -215,19 +221,21 @@ def show(path: Path, *, as_json: bool = False) -> Any:
 
 def runs(folder: Path) -> list[str]:
     """Returns a line for each run below a folder, the latest last."""
-    from textune.tracking.wording import number
+    from textune.tracking.wording import number, plain
 
-    paths = [path.parent for path in folder.glob("*/events.jsonl")] if folder.is_dir() else []
+    paths = [path.parent for path in folder.glob(f"*/{EVENTS}")] if folder.is_dir() else []
+    width = max((len(path.name) for path in paths), default=0)
     lines = []
-    for path in sorted(paths, key=lambda path: path.stat().st_mtime):
+    for path in sorted(paths, key=lambda path: (path / EVENTS).stat().st_mtime):
         try:
             record = read_study(path)
         except RunFolderError as error:
-            lines.append(f"{path.name}: {error}")
+            lines.append(f"{plain(path.name):{width}}  {error}")
             continue
-        best = record.best.result.value if record.best is not None and record.best.result is not None else None
+        best = None if record.best is None or record.best.result is None else record.best.result.value
         counts = ", ".join(f"{record.count(state)} {state}" for state in TrialState if record.count(state))
-        lines.append(f"{path.name}: {record.state}, {record.objective.metric} {number(best)}, {counts or 'no trials'}")
+        score = f"{plain(record.objective.metric)} {number(best)}"
+        lines.append(f"{plain(path.name):{width}}  {record.state:11}  {score}  {counts or 'no trials'}")
     return lines
 
 

@@ -1,17 +1,19 @@
 """The pipeline: tokenizer + model + classes; what is saved at the end and predicts ever after.
 
-A folder of safetensors and JSON, no pickle: `model.safetensors`, `tokenizer.json`, `config.json`, a card (`README.md`).
+A folder of safetensors and JSON, no pickle: `model.safetensors`, `tokenizer.json`, `config.json`, a card (`README.md`),
+and the plug-in files that define parts of the model.
 """
 
 # N texts, K classes
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from textune.config.base import Config
 from textune.config.study import ModelConfig
 from textune.data import Examples, Keep, encode, eval_batches
 from textune.errors import TextuneError
+from textune.registry import is_loaded, load_plugin, plugin_file
 from textune.storage import write_atomically
 from textune.version import __version__
 
@@ -31,18 +34,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline", "PipelineConfig"]
 
-FORMAT = 1
-
 
 class PipelineConfig(Config):
     """What `config.json` of a pipeline holds."""
 
-    format: int = Field(FORMAT, description="changes when an older Textune could not read it")
+    format: Literal[1] = Field(1, description="changes when an older Textune could not read it")
     textune: str = Field(__version__, description="the version that wrote it")
     classes: tuple[str, ...] = Field((), strict=False, description="class names, in the order of the outputs")
     max_length: int | None = Field(256, ge=1, description="tokens that are read of a text; null: all")
     keep: Keep = Field("start", description="which part of a longer text is read")
     precision: str = Field("fp32", description="what probabilities are computed in")
+    text: str = Field("text", description="the column of the texts in the data it was trained on")
+    plugins: dict[str, str] = Field(default={}, description="plug-in file in this folder → SHA-256 of its source")
     model: ModelConfig = Field(default={}, validate_default=True, description="what was trained")
     study: dict[str, Any] = Field(default={}, description="where it comes from: study, trial, params, metrics")
 
@@ -55,20 +58,29 @@ class Pipeline:
     model: TextClassifier
     tokenizer: tokenizers.Tokenizer
 
-    def save(self, folder: Path, card: str = "") -> None:
+    def save(self, folder: Path) -> None:
         """Writes the folder."""
         from safetensors.torch import save
 
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
+        sources = {path.name: path.read_bytes() for path in _plugin_files(self.config.model)}
+        plugins = {name: _digest(source) for name, source in sources.items()}
+        config = self.config.model_copy(update={"plugins": plugins})
+        for name, source in sources.items():
+            write_atomically(folder / name, source)
         write_atomically(folder / "model.safetensors", save(tensors))
         write_atomically(folder / "tokenizer.json", self.tokenizer.to_str(pretty=False))
-        write_atomically(folder / "README.md", card)
-        write_atomically(folder / "config.json", json.dumps(self.config.dump(), indent=2, ensure_ascii=False) + "\n")
+        write_atomically(folder / "README.md", _card(config))
+        write_atomically(folder / "config.json", json.dumps(config.dump(), indent=2, ensure_ascii=False) + "\n")
 
     @classmethod
-    def load(cls, folder: Path) -> Pipeline:
+    def load(cls, folder: Path, *, allow_plugins: bool = False) -> Pipeline:
         """Reads a folder that `save` wrote.
+
+        Args:
+            folder: of the pipeline.
+            allow_plugins: whether to run the plug-in files in it, where this process has not loaded them yet.
 
         Raises:
             TextuneError: it is no pipeline, or of a kind that this installation does not have.
@@ -78,12 +90,7 @@ class Pipeline:
 
         from textune.models.nets.assemble import build_classifier
 
-        try:
-            config = PipelineConfig.model_validate(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise TextuneError(f"{folder} holds no model (it has no config.json); has the study ended?") from None
-        except (ValueError, ValidationError) as error:
-            raise TextuneError(f"{folder}/config.json cannot be used by textune {__version__}: {error}") from error
+        config = _read_config(folder, allow_plugins=allow_plugins)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokens = [tokenizer.id_to_token(index) or "" for index in range(tokenizer.get_vocab_size())]
         model = build_classifier(config.model, tokens, None, len(config.classes), seed=0)
@@ -104,3 +111,59 @@ class Pipeline:
         labels = np.zeros(len(examples), dtype=np.int64)
         batches = eval_batches(examples, labels, rows, self.config.max_length, self.config.keep)
         return predict(self.model, batches, self.config.precision).probabilities_NK
+
+
+def _read_config(folder: Path, *, allow_plugins: bool) -> PipelineConfig:
+    path = folder / "config.json"
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TextuneError(f"{folder} holds no model (it has no config.json); has the study ended?") from None
+    except ValueError as error:
+        raise TextuneError(f"{path} is damaged: {error}") from error
+    _load_plugins(folder, settings.get("plugins", {}), allow=allow_plugins)
+    try:
+        return PipelineConfig.model_validate(settings)
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise TextuneError(f"{path} cannot be used by textune {__version__}: {reasons}") from error
+
+
+def _plugin_files(model: ModelConfig) -> list[Path]:
+    """Returns the plug-in files that define parts of a model."""
+    parts = (model.embedding, model.encoder, model.pooling, model.head)
+    return sorted({file for part in parts if (file := plugin_file(type(part))) is not None})
+
+
+def _load_plugins(folder: Path, plugins: Mapping[str, str], *, allow: bool) -> None:
+    missing = {name: digest for name, digest in plugins.items() if not is_loaded(digest)}
+    if missing and not allow:
+        files = ", ".join(str(folder / name) for name in missing)
+        raise TextuneError(f"the model runs Python code from {files}; read it, then allow it with --allow-plugins")
+    for name, digest in missing.items():
+        path = folder / name
+        if not path.is_file() or _digest(path.read_bytes()) != digest:
+            raise TextuneError(f"{path} is not the plug-in file the model was trained with; restore it from a copy")
+        load_plugin(path)
+
+
+def _digest(source: bytes) -> str:
+    return hashlib.sha256(source).hexdigest()
+
+
+def _card(config: PipelineConfig) -> str:
+    """Returns what a person who finds the folder should know."""
+    study = config.study
+    measured = {name: value for name, value in study.get("metrics", {}).items() if name.startswith("valid.")}
+    metrics = "\n".join(f"- {name}: {value:.4f}" for name, value in measured.items())
+    return f"""# {study.get("name", "Text classifier")}
+
+A text classifier trained by Textune {config.textune} (trial {study.get("trial", "?")} of its study).
+It tells {", ".join(f"`{name}`" for name in config.classes)} from each other.
+
+Use it with `textune predict FOLDER texts.csv`, where FOLDER is the folder of this file.
+
+Measured on the valid rows, by which it was chosen (scores on test rows stand in the report of the study):
+
+{metrics}
+"""

@@ -27,10 +27,11 @@ from typing import Any, TypeVar
 
 from textune.errors import TextuneError
 
-__all__ = ["ROLES", "Role", "kinds", "load_plugin", "lookup", "register"]
+__all__ = ["ROLES", "Role", "is_loaded", "kinds", "load_plugin", "lookup", "plugin_file", "register"]
 
 C = TypeVar("C", bound=type)
 
+PLUGIN = "textune_plugin_"
 PACKAGES = ("data", "models", "training", "search", "execution", "tracking")
 ENTRY_POINT_GROUP = "textune.plugins"
 
@@ -105,7 +106,7 @@ def load_plugin(path: Path) -> str:
     """Imports a plug-in file, which registers its components, and returns the SHA-256 of its source."""
     source = path.read_bytes()
     digest = hashlib.sha256(source).hexdigest()
-    name = f"textune_plugin_{digest[:16]}"
+    name = _module_name(digest)
     if name not in sys.modules:
         _discover()  # a plug-in must meet the built-in kinds, so that a clash is seen
         spec = importlib.util.spec_from_file_location(name, path)
@@ -121,6 +122,21 @@ def load_plugin(path: Path) -> str:
                 f"plug-in {path} failed while it was imported: {type(error).__name__}: {error}"
             ) from error
     return digest
+
+
+def is_loaded(digest: str) -> bool:
+    """Whether a plug-in file of this SHA-256 was imported."""
+    return _module_name(digest) in sys.modules
+
+
+def plugin_file(cls: type) -> Path | None:
+    """Returns the plug-in file that defines a class, None if another module does."""
+    file = sys.modules[cls.__module__].__file__ if cls.__module__.startswith(PLUGIN) else None
+    return Path(file) if file is not None else None
+
+
+def _module_name(digest: str) -> str:
+    return f"{PLUGIN}{digest[:16]}"
 
 
 @functools.cache

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textune.errors import RunFolderError
+from textune.storage import LOCK_FILE, FolderLock
 
-__all__ = ["RunFolder"]
+__all__ = ["EVENTS", "RunFolder"]
+
+EVENTS = "events.jsonl"
 
 
 @dataclass(frozen=True)
@@ -19,26 +22,32 @@ class RunFolder:
 
     @staticmethod
     def refuse_existing(path: Path, *, fresh: bool) -> None:
-        """Raises RunFolderError if there is something at `path` and `fresh` is off."""
-        if _in_use(path) and not fresh:
+        """Raises RunFolderError if there is something at `path` that `fresh` may not move aside, or `fresh` is off."""
+        if not _is_taken(path):
+            return
+        if not _is_run(path):
+            raise RunFolderError(f"{path} exists and is no run folder; name another folder with --out")
+        if not fresh:
             raise RunFolderError(
                 f"{path} exists; add --fresh to move it aside and start anew, or name another folder with --out"
             )
+        FolderLock(path).release()  # a study that still runs keeps its folder
 
     @classmethod
     def create(cls, path: Path, *, fresh: bool) -> RunFolder:
         """Makes a new run folder; an existing one is moved aside to `<name>.1` (`.2`, …) if `fresh`.
 
         Raises:
-            RunFolderError: the folder exists and `fresh` is off.
+            RunFolderError: the folder exists and `fresh` is off, or it is no run folder, or its study still runs.
         """
         cls.refuse_existing(path, fresh=fresh)
-        if _in_use(path):
-            number = 1
-            while (aside := path.with_name(f"{path.name}.{number}")).exists():
-                number += 1
-            path.rename(aside)
-        path.mkdir(parents=True, exist_ok=True)
+        if _is_taken(path):
+            with FolderLock(path):
+                _move_aside(path.absolute())
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(f"{path} cannot be made: {error.strerror}; name another folder with --out") from error
         return cls(path)
 
     @classmethod
@@ -49,7 +58,7 @@ class RunFolder:
             RunFolderError: there is none.
         """
         for candidate in (path, Path("runs") / path):
-            if (candidate / "events.jsonl").is_file():
+            if (candidate / EVENTS).is_file():
                 return cls(candidate)
         raise RunFolderError(
             f"{path} is no run folder (it has no events.jsonl); 'textune list' shows those under runs/"
@@ -65,7 +74,7 @@ class RunFolder:
 
     @property
     def events(self) -> Path:
-        return self.path / "events.jsonl"
+        return self.path / EVENTS
 
     @property
     def table(self) -> Path:
@@ -92,5 +101,17 @@ class RunFolder:
         shutil.rmtree(self.model(trial, attempt), ignore_errors=True)
 
 
-def _in_use(path: Path) -> bool:
+def _is_taken(path: Path) -> bool:
     return path.exists() and (not path.is_dir() or any(path.iterdir()))
+
+
+def _move_aside(path: Path) -> None:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.{number}")).exists():
+        number += 1
+    path.rename(aside)
+
+
+def _is_run(path: Path) -> bool:
+    """A study that ended before its first event leaves its lock at least."""
+    return (path / EVENTS).is_file() or (path / LOCK_FILE).is_file()

@@ -93,6 +93,8 @@ def gather_facts(loaded: LoadedStudy, prepared: Prepared, cache: Cache, say: Say
     settings = [config.split.dump(), config.tokenizer.dump(), config.seed]
     folder = cache.folder(content_key("facts", FACTS_FORMAT, prepared.fingerprint, *settings), build)
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    for reason, num_rows in facts["statistics"]["skipped"].items():
+        say(f"left out {num_rows:,} rows: {reason}")
     predictions = {
         split: {name: np.load(folder / f"{split}-{name}.npy", allow_pickle=False) for name in ("majority", "tfidf")}
         for split in ("valid", "test")
@@ -207,6 +209,8 @@ def hand_over(
         return record
     source = folder.model(best.spec.number, best.spec.attempt)
     if len(prepared.splits.folds) > 1:
+        if record.state == "interrupted":
+            return record  # whoever stopped it does not want to wait for one more training
         say(f"training the best config (trial {best.spec.number}) once more, on all rows but the test rows")
         train_on_all(best, loaded.folders, cache).save(source)
     pipeline = Pipeline.load(source)

@@ -23,6 +23,7 @@ from textune.config.study import TrialConfig
 from textune.data import (
     Batch,
     Cache,
+    FilesConfig,
     Prepared,
     cut_examples,
     eval_batches,
@@ -220,6 +221,7 @@ class _Training:
                 max_length=self.max_length,
                 keep=self.keep,
                 precision=precision,
+                text=self.config.data.text if isinstance(self.config.data, FilesConfig) else "text",
                 model=self.config.model,
                 study=study,
             ),

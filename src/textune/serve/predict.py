@@ -5,24 +5,29 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import logging
+import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
-from textune.data import Table, locate, read_table
-from textune.errors import TextuneError
+from textune.data import Table, locate, read_bytes, read_table
+from textune.errors import DataError, TextuneError
 from textune.errors import suggestion as closest
 from textune.pipeline import Pipeline
-from textune.storage import write_atomically
+from textune.storage import redact, write_atomically
 
-__all__ = ["find_pipeline", "predict_file", "predict_table", "read_input", "write_output"]
+__all__ = ["Predictions", "find_pipeline", "predict_file", "predict_table", "read_input", "write_predictions"]
 
 CHUNK = 4_096
 """Texts predicted at once; bounds the memory that batches take."""
+
+_log = logging.getLogger("textune")
 
 
 @dataclass(frozen=True)
@@ -35,24 +40,47 @@ class Input:
 
     @property
     def texts(self) -> list[str]:
-        return ["" if text is None else str(text) for text in self.columns[self.text]]
+        """The texts; an empty one where there is none."""
+        return ["" if _is_missing(text) else str(text) for text in self.columns[self.text]]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Rows to be written once: the input's columns, `label`, and `probability.<class>`, named by `names`."""
+
+    names: tuple[str, ...]
+    rows: Iterator[tuple[Any, ...]]
 
 
 def predict_file(
-    model: Path, file: str, *, output: Path | None = None, output_format: str = "csv", text: str | None = None
+    model: Path,
+    file: str,
+    *,
+    output: Path | None = None,
+    output_format: str = "csv",
+    text: str | None = None,
+    allow_plugins: bool = False,
 ) -> None:
     """Predicts a file with the model of a run and writes the result to a file (whole or not at all) or to stdout."""
-    pipeline, given = find_pipeline(model), read_input(file, sys.stdin, text)
-    rows = predict_table(pipeline, given)
+    pipeline = find_pipeline(model, allow_plugins=allow_plugins)
+    given = read_input(file, sys.stdin.buffer, (pipeline.config.text, "text") if text is None else (text,))
+    if num_empty := sum(not each.strip() for each in given.texts):
+        _log.warning(
+            "%s of %s texts are empty; their label is what the model guesses of nothing", num_empty, len(given.texts)
+        )
+    predictions = predict_table(pipeline, given)
     if output is None:
-        write_output(rows, sys.stdout, output_format)
+        write_predictions(predictions, sys.stdout, output_format)
         return
     stream = io.StringIO(newline="")
-    write_output(rows, stream, output_format)
-    write_atomically(output, stream.getvalue())
+    write_predictions(predictions, stream, output_format)
+    try:
+        write_atomically(output, stream.getvalue())
+    except OSError as error:
+        raise TextuneError(f"{output} cannot be written: {error.strerror}; name another file with --output") from error
 
 
-def find_pipeline(path: Path) -> Pipeline:
+def find_pipeline(path: Path, *, allow_plugins: bool = False) -> Pipeline:
     """Loads the pipeline of a run folder (its `best/`), of a run's name under `runs/`, or of a folder that is one.
 
     Raises:
@@ -60,73 +88,97 @@ def find_pipeline(path: Path) -> Pipeline:
     """
     for candidate in (path / "best", path, Path("runs") / path / "best"):
         if (candidate / "config.json").is_file():
-            return Pipeline.load(candidate)
+            return Pipeline.load(candidate, allow_plugins=allow_plugins)
     raise TextuneError(
         f"{path} holds no model: neither {path / 'best' / 'config.json'} nor {path / 'config.json'} exists"
     )
 
 
-def read_input(file: str, stdin: TextIO, text: str | None = None) -> Input:
+def read_input(file: str, stdin: BinaryIO, columns: Sequence[str] = ("text",)) -> Input:
     """Reads a csv, tsv, jsonl or parquet file with a text column, or a txt file or stdin (`-`) with one text per line.
 
     Only a line feed ends a line: other characters that Unicode calls line ends belong to the text.
 
+    Args:
+        file: path, URL or `-`.
+        stdin: what `-` reads.
+        columns: names the column of the texts may have, the first one found is taken.
+
     Raises:
-        DataError, TextuneError: the file is missing, damaged, or has no such column.
+        DataError: the file is missing, damaged, or has no such column.
     """
     if file == "-" or file.endswith((".txt", ".txt.gz")):
-        content = stdin.read() if file == "-" else _read_text(file)
+        content = _decoded(file, stdin.read() if file == "-" else _read_lines(file))
         lines = content.removesuffix("\n").split("\n") if content else []
         return Input(("text",), {"text": [line.removesuffix("\r") for line in lines]}, "text")
     table = read_table(locate(file, (Path(),)))
-    return Input(table.names, dict(table.columns), _text_column(table, file, text))
+    return Input(table.names, dict(table.columns), _text_column(table, file, columns))
 
 
-def predict_table(pipeline: Pipeline, given: Input) -> Iterator[dict[str, Any]]:
-    """Yields a row per text: the input's columns, `label`, and `probability.<class>`."""
+def predict_table(pipeline: Pipeline, given: Input) -> Predictions:
+    """Predicts every text. Where the input has a column of one of the new names, `predicted.` is put in front."""
+    classes = pipeline.config.classes
+    added = ("label", *(f"probability.{each}" for each in classes))
+    names = (*given.names, *(_free_name(name, given.names) for name in added))
+    return Predictions(names, _predicted_rows(pipeline, given))
+
+
+def write_predictions(predictions: Predictions, stream: TextIO, output_format: str) -> None:
+    """Writes csv (with a header) or jsonl."""
+    if output_format == "jsonl":
+        for row in predictions.rows:
+            plain = (None if _is_missing(value) else value for value in row)
+            stream.write(json.dumps(dict(zip(predictions.names, plain, strict=True)), ensure_ascii=False, default=str))
+            stream.write("\n")
+        return
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(predictions.names)
+    writer.writerows(predictions.rows)
+
+
+def _predicted_rows(pipeline: Pipeline, given: Input) -> Iterator[tuple[Any, ...]]:
     texts, classes = given.texts, pipeline.config.classes
-    names = [_free_name(name, given.names) for name in ("label", *(f"probability.{each}" for each in classes))]
     for start in range(0, len(texts), CHUNK):
         probabilities_NK = pipeline.predict(texts[start : start + CHUNK])
         for row, probabilities_K in enumerate(probabilities_NK.tolist(), start):
+            columns = (given.columns[name][row] for name in given.names)
             label = classes[max(range(len(classes)), key=probabilities_K.__getitem__)]
-            columns = {name: given.columns[name][row] for name in given.names}
-            yield columns | dict(zip(names, [label, *(round(value, 6) for value in probabilities_K)], strict=True))
+            yield (*columns, label, *(round(value, 6) for value in probabilities_K))
 
 
-def write_output(rows: Iterable[dict[str, Any]], stream: TextIO, output_format: str) -> None:
-    """Writes rows as csv (with a header) or jsonl."""
-    if output_format == "jsonl":
-        stream.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
-        return
-    writer = None
-    for row in rows:
-        if writer is None:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(row)
-        writer.writerow(row.values())
+def _read_lines(file: str) -> bytes:
+    place = locate(file, (Path(),))
+    content = read_bytes(place)
+    try:
+        return gzip.decompress(content) if place.endswith(".gz") else content
+    except (OSError, EOFError) as error:
+        raise DataError(f"{redact(file)} is damaged, or is no gzip file: {error}") from error
 
 
-def _read_text(file: str) -> str:
-    import gzip
+def _decoded(file: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        name = "stdin" if file == "-" else redact(file)
+        raise DataError(f"{name}, line {line} is not utf-8; convert it, for instance with iconv") from error
 
-    path = Path(locate(file, (Path(),)))
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return content.decode("utf-8-sig")
 
-
-def _text_column(table: Table, file: str, text: str | None) -> str:
-    wanted = text or "text"
-    if wanted in table.names:
-        return wanted
-    if text is None and len(table.names) == 1:
+def _text_column(table: Table, file: str, columns: Sequence[str]) -> str:
+    for name in columns:
+        if name in table.names:
+            return name
+    if len(table.names) == 1:
         return table.names[0]
-    hint = closest(wanted, table.names) or f"; its columns are {', '.join(table.names)}"
-    raise TextuneError(f"{file} has no column '{wanted}'{hint}; name the column of the texts with --text")
+    hint = closest(columns[0], table.names) or f"; its columns are {', '.join(table.names)}"
+    raise DataError(f"{redact(file)} has no column '{columns[0]}'{hint}; name the column of the texts with --text")
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _free_name(name: str, taken: Sequence[str]) -> str:
-    """The input may have a column of that name already, such as the true label."""
     while name in taken:
         name = f"predicted.{name}"
     return name

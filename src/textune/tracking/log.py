@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from textune.errors import RunFolderError
 from textune.records import Progress, StudyRecord, TrialRecord, TrialResult, TrialSpec
+from textune.run_folder import EVENTS
 from textune.storage import LineLog, dump_json, read_events
 from textune.tracking.base import Event, StudyStart
 
-__all__ = ["EVENTS", "EndState", "EventLog", "StudyHistory", "read_study"]
+__all__ = ["EndState", "EventLog", "StudyHistory", "read_study"]
 
-EVENTS = "events.jsonl"
 EndState = Literal["done", "interrupted", "failed"]
 
 _EVENTS: dict[str, type[Event]] = {"trial-started": TrialSpec, "progress": Progress, "trial-ended": TrialResult}
