@@ -94,7 +94,7 @@ def search(parts: Search) -> StudyRecord:
                         executor.proceed(event.trial)
         reason = proposals.over
     except KeyboardInterrupt:
-        state, reason = "interrupted", f"it was asked to stop while {len(running)} trials ran"
+        state, reason = "interrupted", f"it was asked to stop while {len(running)} trial{'' if len(running) == 1 else 's'} ran"
     except FatalError as error:
         state, reason = "failed", str(error)
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import multiprocessing.forkserver
+import multiprocessing.resource_tracker
 import os
 import pickle
 import signal
@@ -180,6 +181,7 @@ def _context(evaluate: Evaluate) -> Context:
     context = multiprocessing.get_context("forkserver")
     ours = sorted(name for name in sys.modules if name.startswith("textune."))
     context.set_forkserver_preload([*getattr(evaluate, "preload", ()), *ours])
+    multiprocessing.resource_tracker.ensure_running()  # here, because its start unblocks SIGINT
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is not for the server, from its start
     try:
         multiprocessing.forkserver.ensure_running()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TextIO
 
-from textune.records import Objective, Progress, StudyRecord, TrialResult, TrialSpec, TrialState
+from textune.records import EndReason, Objective, Progress, StudyRecord, TrialResult, TrialSpec, TrialState
 from textune.tracking.base import Event, StudyStart, Tracker
 from textune.tracking.wording import count, duration, number, params_text, plain, size
 
@@ -189,7 +189,7 @@ class Console(Tracker):
 
     def _left(self) -> str:
         seconds = self._standing.seconds_left(self._clock() - self._begin)
-        return "" if seconds is None else f"{duration(seconds)} left"
+        return f"{duration(seconds)} left" if seconds else ""
 
     def _result_line(self, spec: TrialSpec, result: TrialResult, *, improved: bool) -> str:
         total = self._standing.total
@@ -198,7 +198,8 @@ class Console(Tracker):
         parts = [f"{counted} trial {spec.number} {ended}"]
         if result.value is not None:
             parts.append(self._value(result.value) + (" (best so far)" if improved else ""))
-        parts += [duration(result.seconds), params_text(spec.params), self._left()]
+        left = "" if result.end is EndReason.INTERRUPTED else self._left()
+        parts += [duration(result.seconds), params_text(spec.params), left]
         return ", ".join(part for part in parts if part)
 
     def _table(self) -> RenderableType:
