@@ -94,7 +94,8 @@ def search(parts: Search) -> StudyRecord:
                         executor.proceed(event.trial)
         reason = proposals.over
     except KeyboardInterrupt:
-        state, reason = "interrupted", f"it was asked to stop while {len(running)} trial{'' if len(running) == 1 else 's'} ran"
+        trials = "1 trial" if len(running) == 1 else f"{len(running)} trials"
+        state, reason = "interrupted", f"it was asked to stop while {trials} ran"
     except FatalError as error:
         state, reason = "failed", str(error)
     finally:

@@ -25,7 +25,8 @@ def show(record: StudyRecord, run_folder: Path | None = None) -> RenderableType:
     from rich.text import Text
 
     counts = [f"{record.count(state)} {state.value}" for state in TrialState if record.count(state)]
-    head = " · ".join([record.state, "1 trial" if len(record.trials) == 1 else f"{len(record.trials)} trials", *counts, duration(record.seconds)])
+    trials = "1 trial" if len(record.trials) == 1 else f"{len(record.trials)} trials"
+    head = " · ".join([record.state, trials, *counts, duration(record.seconds)])
     lines: list[RenderableType] = [Text.assemble((plain(record.name), "bold"), f"  {head}")]
     statements = verdict(record)
     lines += [Text(s.text, style=STYLES[s.level]) for s in statements if s.level == "warning"]
