@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -61,19 +59,12 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str) -> str:
-    """Runs Python and returns what it printed."""
-    done = subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
-def test_a_study_loads(block, files):
+def test_a_study_loads(block, files, python):
     """In a process of its own, for a plug-in registers its kinds in the process that loads it."""
     (files / "study.yaml").write_text(block.text, encoding="utf-8")
     imports = "from pathlib import Path; from textune.config.load import load_study; "
-    run(files, "-c", imports + "load_study(Path('study.yaml'), allow_plugins=True)")
+    python(files, "-c", imports + "load_study(Path('study.yaml'), allow_plugins=True)")
 
 
 @pytest.mark.parametrize("line", commands())
@@ -116,9 +107,9 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
-def test_the_reference_is_not_stale():
+def test_the_reference_is_not_stale(python):
     page = ROOT / "docs" / "study-file.md"
-    assert page.read_text(encoding="utf-8") == run(ROOT, "docs/reference.py"), "run `make generated`"
+    assert page.read_text(encoding="utf-8") == python(ROOT, "docs/reference.py"), "run `make generated`"
 
 
 def test_kinds_of_the_reference_exist():
@@ -137,11 +128,11 @@ def test_every_role_has_the_contract_suite_that_is_promised():
         assert hasattr(import_module(module), attribute), name
 
 
-def test_the_encoder_of_the_page_trains_predicts_and_keeps_to_the_contract(files):
+def test_the_encoder_of_the_page_trains_predicts_and_keeps_to_the_contract(files, python):
     settings = ("data.rows=200", "training.epochs=1", "search.trials=1")
     overrides = [word for setting in settings for word in ("--set", setting)]
-    run(files, "-m", "textune", "run", "averaging.yaml", "--allow-plugins", "--quiet", *overrides)
+    python(files, "-m", "textune", "run", "averaging.yaml", "--allow-plugins", "--quiet", *overrides)
     (files / "reviews.txt").write_text("not good at all\n", encoding="utf-8")
-    printed = run(files, "-m", "textune", "predict", "runs/averaging", "reviews.txt", "--allow-plugins")
+    printed = python(files, "-m", "textune", "predict", "runs/averaging", "reviews.txt", "--allow-plugins")
     assert printed.startswith("text,label,probability.negative")
-    run(files, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_deep_averaging.py")
+    python(files, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_deep_averaging.py")
