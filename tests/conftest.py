@@ -1,0 +1,48 @@
+"""What all tests share: a cache of their own, and tiny studies that were run once."""
+
+import os
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory):
+    """Prepared data, readings of test rows and costs stay apart from those of whoever runs the tests."""
+    before = os.environ.get("TEXTUNE_CACHE")
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["TEXTUNE_CACHE"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["TEXTUNE_CACHE"]
+    else:
+        os.environ["TEXTUNE_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def tiny_study():
+    """Settings of a study that takes a second: 3 trials of a small model, one of them the base point."""
+    return {
+        "name": "tiny",
+        "data": {"kind": "synthetic", "rows": 240},
+        "tokenizer": {"kind": "words", "max_length": 32},
+        "model": {
+            "embedding": {"size": 8},
+            "encoder": {"kind": "cnn", "widths": [2], "num_filters": 8},
+            "pooling": "max",
+        },
+        "training": {"epochs": 3, "precision": "fp32", "optimizer": {"kind": "adam", "learning_rate": 0.01}},
+        "search": {
+            "space": {"training.optimizer.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}},
+            "sampler": {"kind": "random"},
+            "trials": 3,
+        },
+        "execution": {"kind": "serial"},
+    }
+
+
+@pytest.fixture(scope="session")
+def finished(tiny_study, tmp_path_factory):
+    """The tiny study, run to its end in this process."""
+    from textune import commands
+
+    return commands.run(tiny_study, out=tmp_path_factory.mktemp("runs") / "tiny", quiet=True)
