@@ -1,4 +1,4 @@
-"""Textune tunes text classifiers: one study file, one command, a proven winner, a model people can use."""
+"""Textune tunes text classifiers: one study file, one command, an honest report, a model people can use."""
 
 from __future__ import annotations
 

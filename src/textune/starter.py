@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from pathlib import Path
 from statistics import median, quantiles
@@ -65,7 +66,7 @@ def _check_labels(file: str, label: str, labels: Counter[str]) -> None:
 def _yaml(file: str, table: Table, label: str, text: str, labels: Counter[str], lengths: list[int]) -> str:
     typical = round(median(lengths))
     longest = round(quantiles(lengths, n=20)[-1]) if len(lengths) > 1 else lengths[0]
-    max_length = max(16, min(400, 10 * round(1.3 * longest / 10)))  # punctuation marks are tokens too
+    max_length = max(32, min(400, 16 * math.ceil(1.5 * longest / 16)))  # punctuation marks are tokens too
     balanced = max(labels.values()) < 3 * min(labels.values())
     metric = "accuracy" if balanced else "f1_macro"
     has_split = "split" in table.names and {"train", "test"} <= {str(value) for value in table.columns["split"]}
