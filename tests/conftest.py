@@ -1,6 +1,9 @@
 """What all tests share: a cache of their own, and tiny studies that were run once."""
 
+import io
 import os
+import sys
+from dataclasses import dataclass
 
 import pytest
 
@@ -46,3 +49,29 @@ def finished(tiny_study, tmp_path_factory):
     from textune import commands
 
     return commands.run(tiny_study, out=tmp_path_factory.mktemp("runs") / "tiny", quiet=True)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def textune(monkeypatch, capsys):
+    """Calls the command line in this process: `textune("show", folder)`; `stdin` is what `-` reads."""
+    from textune.cli import main
+
+    def call(*arguments, stdin=b""):
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["textune", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return Said(0 if end.value.code is None else end.value.code, out, err)
+
+    return call

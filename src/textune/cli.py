@@ -54,9 +54,6 @@ def main() -> NoReturn:
         sys.exit(1 if isinstance(error, FatalError) else 2)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # the reader of a pipe went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     sys.exit(0)
 
 
@@ -173,7 +170,12 @@ def predict(
     """Predict labels and probabilities with the model of a run."""
     from textune.serve.predict import predict_file
 
-    predict_file(model, file, output=output, output_format=output_format.value, text=text, allow_plugins=allow_plugins)
+    kind = output_format.value
+    try:
+        predict_file(model, file, output=output, output_format=kind, text=text, allow_plugins=allow_plugins)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of a pipe went away, as `head` does: nothing went wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @app.command()
