@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as trials have it: many threads on busy cores wait for each other
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_tests(tmp_path_factory):

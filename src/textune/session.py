@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from textune.config.load import LoadedStudy
 from textune.config.study import METRICS
 from textune.data import Cache, Prepared, content_key, describe
+from textune.execution.attempt import limit_threads
 from textune.pipeline import Pipeline
 from textune.records import Objective, StudyRecord, TrialResult, TrialState
 from textune.run_folder import RunFolder
@@ -206,9 +207,10 @@ def hand_over(
 
     Where trials trained several folds, the chosen config is trained once more, on all rows but the test rows.
     """
-    best, keep = record.best, loaded.config.execution.keep_models  # type: ignore[attr-defined]
+    best, execution = record.best, cast("Any", loaded.config.execution)  # typed by role at run time
     if best is None:
         return record
+    limit_threads(execution.threads_per_trial)  # as in a trial: the same numbers, and no slower for small models
     source = folder.model(best.spec.number, best.spec.attempt)
     if len(prepared.splits.folds) > 1:
         if record.state == "interrupted":
@@ -216,9 +218,9 @@ def hand_over(
         say(f"training the best config (trial {best.spec.number}) once more, on all rows but the test rows")
         train_on_all(best, loaded.folders, cache).save(source)
     pipeline = Pipeline.load(source)
-    if keep == "none":
+    if execution.keep_models == "none":
         shutil.rmtree(source)
-    elif keep == "all":
+    elif execution.keep_models == "all":
         shutil.copytree(source, folder.best)
     else:
         source.rename(folder.best)

@@ -11,7 +11,7 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -35,7 +35,7 @@ class Input:
     """What is to be predicted: columns as they came, and which of them is the text."""
 
     names: tuple[str, ...]
-    columns: dict[str, Sequence[Any]]
+    columns: Mapping[str, Sequence[Any]]
     text: str
 
     @property
@@ -112,7 +112,8 @@ def read_input(file: str, stdin: BinaryIO, columns: Sequence[str] = ("text",)) -
         lines = content.removesuffix("\n").split("\n") if content else []
         return Input(("text",), {"text": [line.removesuffix("\r") for line in lines]}, "text")
     table = read_table(locate(file, (Path(),)))
-    return Input(table.names, dict(table.columns), _text_column(table, file, columns))
+    cells = {name: [_whole(value) for value in table.columns[name]] for name in table.names}
+    return Input(table.names, cells, _text_column(table, file, columns))
 
 
 def predict_table(pipeline: Pipeline, given: Input) -> Predictions:
@@ -172,6 +173,11 @@ def _text_column(table: Table, file: str, columns: Sequence[str]) -> str:
         return table.names[0]
     hint = closest(columns[0], table.names) or f"; its columns are {', '.join(table.names)}"
     raise DataError(f"{redact(file)} has no column '{columns[0]}'{hint}; name the column of the texts with --text")
+
+
+def _whole(value: Any) -> Any:
+    """JSON may hold half of a surrogate pair, which is no text and cannot be written: `?` takes its place."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) and not value.isascii() else value
 
 
 def _is_missing(value: Any) -> bool:

@@ -1,0 +1,157 @@
+"""What happens around the search: facts before it, models during it, the hand-over and the test split after it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from textune import commands, session
+from textune.config.load import load_study
+from textune.data import Cache
+from textune.records import EndReason, Objective, TrialResult
+from textune.run_folder import RunFolder
+from textune.session import ModelKeeper
+from textune.trial import prepare_data
+
+
+class TestFacts:
+    @pytest.fixture
+    def gathered(self, tiny_study, tmp_path):
+        loaded, cache, said = load_study(tiny_study), Cache(tmp_path), []
+        prepared = prepare_data(loaded.config, loaded.folders, cache)
+        return [session.gather_facts(loaded, prepared, cache, said.append) for _ in range(2)], said, prepared
+
+    def test_are_gathered_once_for_the_same_data(self, gathered):
+        (first, second), said, _ = gathered
+        assert said == ["describing 240 rows and fitting the baselines (once for this data and split)"]
+        assert first.statistics == second.statistics
+        assert first.tfidf_seconds == second.tfidf_seconds
+        for split in ("valid", "test"):
+            for name in ("majority", "tfidf"):
+                np.testing.assert_array_equal(getattr(first, split)[name], getattr(second, split)[name])
+
+    def test_hold_the_scores_of_the_baselines(self, gathered):
+        (facts, _), _, prepared = gathered
+        labels_N = prepared.labels_N[prepared.splits.folds[0].valid]
+        scores = facts.valid_scores(prepared)
+        assert scores["majority"]["valid.accuracy"] in ((labels_N == 0).mean(), (labels_N == 1).mean())
+        assert scores["tfidf"]["valid.accuracy"] == (facts.valid["tfidf"].argmax(1) == labels_N).mean()
+        assert scores["tfidf"]["seconds"] > 0
+        assert all(name.startswith("test.") for name in facts.test_scores(prepared)["majority"])
+
+
+class TestTheModelKeeper:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        return RunFolder.create(tmp_path / "run", fresh=False)
+
+    def kept(self, folder, keep, values, direction="maximize"):
+        keeper = ModelKeeper(folder, Objective(direction=direction), keep)
+        for number, value in enumerate(values):
+            folder.model(number).mkdir(parents=True)
+            end = EndReason.PRUNED if value is None else EndReason.FINISHED
+            keeper.record(TrialResult(trial=number, end=end, reason="", value=value))
+        return [number for number in range(len(values)) if folder.model(number).exists()]
+
+    @pytest.mark.parametrize(
+        ("keep", "values", "direction", "kept"),
+        [
+            ("best", (0.5, 0.7, 0.6, None), "maximize", [1]),
+            ("best", (0.5, 0.7, 0.4), "minimize", [2]),
+            ("best", (0.5, 0.5), "maximize", [0]),
+            ("best", (None, float("nan"), 0.1), "maximize", [2]),
+            ("none", (0.5, 0.7, 0.6), "maximize", [1]),  # the hand-over removes it
+            ("all", (0.5, None, 0.6), "maximize", [0, 1, 2]),
+        ],
+    )
+    def test_keeps_what_the_study_says(self, folder, keep, values, direction, kept):
+        assert self.kept(folder, keep, values, direction) == kept
+
+
+class TestTheHandOver:
+    @pytest.mark.parametrize(("keep", "kept"), [("best", []), ("none", []), ("all", [0, 1, 2])])
+    def test_leaves_the_models_the_study_says(self, tiny_study, tmp_path, keep, kept):
+        study = {**tiny_study, "execution": {"kind": "serial", "keep_models": keep}}
+        study["training"] = {**study["training"], "epochs": 1}
+        finished = commands.run(study, out=tmp_path / "run", quiet=True)
+        assert [number for number in range(3) if finished.folder.model(number).exists()] == kept
+        assert finished.record.test is not None
+        if keep == "none":
+            assert not finished.folder.best.exists()
+            return
+        config = json.loads((finished.folder.best / "config.json").read_text(encoding="utf-8"))
+        assert config["study"]["trial"] == finished.record.best.spec.number
+
+
+class TestTheTestRows:
+    @pytest.fixture
+    def study(self, tiny_study):
+        """No other test reads these test rows."""
+        data = {"kind": "synthetic", "rows": 251}
+        return {**tiny_study, "data": data, "training": {**tiny_study["training"], "epochs": 1}}
+
+    def test_are_read_once_in_a_study_and_counted_over_all_studies(self, study, tmp_path):
+        first = commands.run(study, out=tmp_path / "first", quiet=True)
+        events = first.folder.events.read_text(encoding="utf-8").splitlines()
+        assert sum('"event":"test-read"' in event for event in events) == 1
+        assert first.record.test["readings"] == 1
+        second = commands.run({**study, "name": "second", "seed": 42}, out=tmp_path / "second", quiet=True)
+        assert second.record.test["readings"] == 2
+        other_rows = commands.run({**study, "seed": 43}, out=tmp_path / "third", quiet=True)
+        assert other_rows.record.test["readings"] == 1
+
+    def test_are_scored_by_the_chosen_model_alone(self, finished):
+        test = finished.record.test
+        with np.load(finished.folder.path / "test-outcomes.npz", allow_pickle=False) as outcomes:
+            labels_N, predicted_N = outcomes["labels"], outcomes["probabilities"].argmax(1)
+        assert test["num_rows"] == len(labels_N) > 0
+        assert test["metrics"]["test.accuracy"] == pytest.approx((predicted_N == labels_N).mean())
+        assert np.trace(test["confusion"]) == (predicted_N == labels_N).sum()
+        assert test["interval"]["metric"] == "test.accuracy"
+        assert test["interval"]["low"] < test["metrics"]["test.accuracy"] < test["interval"]["high"]
+        assert set(test["baselines"]) == {"majority", "tfidf"}
+
+    def test_are_left_alone_where_there_are_none(self, tiny_study, tmp_path):
+        study = {**tiny_study, "split": {"kind": "holdout", "test_share": 0.0}}
+        path = tmp_path / "data.csv"
+        path.write_text("text,label\n" + "good day,a\nbad day,b\n" * 40, encoding="utf-8")
+        study["data"] = {"kind": "files", "path": str(path)}
+        finished = commands.run(study, out=tmp_path / "run", overrides=["search.trials=1"], quiet=True)
+        assert finished.record.test is None
+        assert finished.exit_code == 0
+
+
+def test_folds_end_in_one_model(tiny_study, tmp_path):
+    study = {**tiny_study, "split": {"kind": "kfold", "folds": 2}}
+    finished = commands.run(study, out=tmp_path / "run", overrides=["search.trials=2"], quiet=True)
+    assert (finished.folder.best / "model.safetensors").exists()
+    assert finished.record.test["num_rows"] > 0
+
+
+def test_a_second_run_is_told_what_the_first_cost(tiny_study, tmp_path):
+    study = {**tiny_study, "data": {"kind": "synthetic", "rows": 263}}
+    first = commands.run(study, out=tmp_path / "first", overrides=["search.trials=1"], quiet=True)
+    second = commands.run(study, out=tmp_path / "second", overrides=["search.trials=2"], quiet=True)
+    assert first.record.header["estimate"] == {}
+    assert second.record.header["estimate"]["seconds"] > 0
+    assert second.record.header["estimate"]["disk_bytes"] > 1000
+
+
+def test_what_was_run_is_written_down_without_credentials(tiny_study, tmp_path, monkeypatch):
+    loaded = load_study(tiny_study)
+    folder = RunFolder.create(tmp_path / "run", fresh=False)
+    secret = "https://user:secret@host/data.csv?token=secret"
+    object.__setattr__(loaded, "text", f"data: {{path: {secret}}}")
+    session.write_study(loaded, folder, {"config": loaded.config.dump(), "source": secret})
+    assert "secret" not in folder.study_file.read_text(encoding="utf-8")
+    assert "secret" not in folder.resolved_study.read_text(encoding="utf-8")
+    assert json.loads(folder.resolved_study.read_text(encoding="utf-8"))["config"]["name"] == "tiny"
+
+
+def test_the_header_says_what_ran_where_on_what(finished):
+    header = finished.record.header
+    assert header == json.loads(finished.folder.resolved_study.read_text(encoding="utf-8"))
+    assert {"config", "textune", "python", "versions", "platform", "commit", "plugins", "data", "baselines"} <= set(
+        header
+    )
+    assert header["data"]["rows"] == 240

@@ -1,0 +1,139 @@
+"""One trial, from its spec to its result, without a search."""
+
+import numpy as np
+import pytest
+
+from textune.config.load import load_study
+from textune.data import Cache
+from textune.errors import DivergedError
+from textune.pipeline import Pipeline
+from textune.records import EndReason, Progress, TrialRecord, TrialSpec
+from textune.seeds import derive
+from textune.trial import TrialRunner, prepare_data, run, train_on_all
+
+
+@pytest.fixture
+def run_trial(tiny_study, tmp_path):
+    """Runs the tiny study's base point with some settings changed; returns (measurements, result, prepared data)."""
+
+    def go(overrides=(), *, number=0, folder=None, folds=None):
+        loaded = load_study(tiny_study, overrides)
+        spec = TrialSpec(
+            number=number,
+            config=loaded.resolver.resolve({}).config,
+            objective=loaded.config.objective,
+            seed=derive(42, "trial"),
+            folds=folds,
+            folder=None if folder is None else str(folder),
+        )
+        cache = Cache()
+        trial, measurements = run(spec, loaded.folders, cache), []
+        while True:
+            try:
+                measurements.append(next(trial))
+            except StopIteration as end:
+                return measurements, end.value, prepare_data(loaded.config, loaded.folders, cache)
+
+    return go
+
+
+def test_measures_each_epoch_and_ends_with_the_metrics_of_the_best(run_trial):
+    measurements, result, _ = run_trial(["training.epochs=5"])
+    assert all(isinstance(each, Progress) for each in measurements)
+    assert [(each.fold, each.epoch, each.epochs) for each in measurements] == [(0, n, 5) for n in range(1, 6)]
+    best = max(measurements, key=lambda each: each.value)  # the first of equals
+    assert (result.best_epoch, result.value, result.metrics) == (best.epoch, best.value, best.metrics)
+    assert result.value == result.metrics["valid.accuracy"]
+    assert result.end is EndReason.FINISHED
+    assert result.epochs == 5
+    assert result.details["num_parameters"] > 0
+
+
+def test_minimizes_where_the_study_does(run_trial):
+    measurements, result, _ = run_trial(["search.minimize=valid.loss", "training.epochs=4"])
+    assert result.value == min(each.metrics["valid.loss"] for each in measurements)
+
+
+def test_stops_early_where_nothing_improves(run_trial):
+    measurements, result, _ = run_trial(
+        ["training.epochs=9", "training.early_stopping.patience=2", "training.optimizer.learning_rate=1e-12"]
+    )
+    assert result.end is EndReason.EARLY_STOPPED
+    assert len(measurements) == result.best_epoch + 2 < 9
+
+
+def test_leaves_what_statistics_and_prediction_need(run_trial, tmp_path):
+    _, result, prepared = run_trial(folder=tmp_path / "attempt")
+    with np.load(tmp_path / "attempt" / "outcomes.npz", allow_pickle=False) as outcomes:
+        assert set(outcomes) == {"rows", "labels", "probabilities", "folds"}
+        assert outcomes["rows"].tolist() == prepared.splits.folds[0].valid.tolist()
+        assert outcomes["labels"].tolist() == prepared.labels_N[prepared.splits.folds[0].valid].tolist()
+        assert outcomes["probabilities"].sum(1) == pytest.approx(1)
+        accuracy = (outcomes["probabilities"].argmax(1) == outcomes["labels"]).mean()
+    assert accuracy == pytest.approx(result.value)
+    assert Pipeline.load(tmp_path / "attempt" / "model").config.classes == prepared.classes
+
+
+def test_leaves_nothing_where_it_has_no_folder(run_trial, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_trial()
+    assert list(tmp_path.iterdir()) == []
+
+
+class TestTheSameSeed:
+    @pytest.mark.parametrize("encoder", ["bag-of-words", "cnn", "rnn"])
+    def test_gives_the_same_bits_whatever_the_trial_is_called(self, run_trial, encoder):
+        settings = [f"model.encoder={{kind: {encoder}}}", "training.epochs=2", "model.head.dropout=0.3"]
+        one, first, _ = run_trial(settings)
+        other, again, _ = run_trial(settings, number=7)
+        assert first.metrics == again.metrics
+        assert [each.metrics for each in one] == [each.metrics for each in other]
+
+    def test_is_what_the_numbers_come_from(self, run_trial):
+        one, *_ = run_trial(["training.epochs=1"])
+        other, *_ = run_trial(["training.epochs=1", "training.optimizer.learning_rate=0.02"])
+        assert one[0].metrics["train.loss"] != other[0].metrics["train.loss"]
+
+
+class TestFolds:
+    FOLDS = ("split={kind: kfold, folds: 3}", "training.epochs=2")
+
+    def test_are_trained_in_turn_and_averaged(self, run_trial, tmp_path):
+        measurements, result, prepared = run_trial(self.FOLDS, folder=tmp_path)
+        assert [(each.fold, each.epoch) for each in measurements] == [(f, e) for f in range(3) for e in (1, 2)]
+        best = [max(each.value for each in measurements if each.fold == fold) for fold in range(3)]
+        assert result.value == pytest.approx(np.mean(best))
+        assert result.epochs == 6
+        with np.load(tmp_path / "outcomes.npz", allow_pickle=False) as outcomes:
+            parts = [outcomes["rows"][outcomes["folds"] == fold].tolist() for fold in range(3)]
+        assert parts == [fold.valid.tolist() for fold in prepared.splits.folds]
+        assert not (tmp_path / "model").exists()
+
+    def test_can_be_chosen(self, run_trial, tmp_path):
+        measurements, _, _ = run_trial(self.FOLDS, folds=(2,), folder=tmp_path)
+        assert [each.fold for each in measurements] == [2, 2]
+        assert (tmp_path / "model" / "config.json").exists()
+
+    def test_end_in_one_model_of_all_rows_but_the_test_rows(self, tiny_study, run_trial):
+        loaded = load_study(tiny_study, self.FOLDS)
+        _, result, prepared = run_trial(self.FOLDS)
+        spec = TrialSpec(number=0, config=loaded.resolver.resolve({}).config, seed=derive(42, "trial"))
+        pipeline = train_on_all(TrialRecord(spec=spec, result=result), loaded.folders, Cache())
+        rows = np.setdiff1d(np.arange(len(prepared.rows)), prepared.splits.test)
+        vocabulary, _ = prepared.encode(rows)
+        assert pipeline.tokenizer.get_vocab_size() == len(vocabulary)
+        assert pipeline.predict(["a fine day"]).shape == (1, 2)
+
+
+def test_a_loss_that_is_not_finite_ends_the_trial(run_trial):
+    with pytest.raises(DivergedError, match="epoch 1"):
+        run_trial(["training.optimizer.learning_rate=1e30"])
+
+
+def test_the_objective_can_be_sent_to_another_process(tiny_study):
+    import pickle
+
+    loaded = load_study(tiny_study)
+    runner = pickle.loads(pickle.dumps(TrialRunner(loaded.folders, Cache().root)))
+    spec = TrialSpec(number=0, config=loaded.resolver.resolve({}).config)
+    assert next(runner(spec)).epoch == 1
