@@ -97,7 +97,7 @@ def gather_facts(loaded: LoadedStudy, prepared: Prepared, cache: Cache, say: Say
     folder = cache.folder(content_key("facts", FACTS_FORMAT, prepared.fingerprint, *settings), build)
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     for reason, num_rows in facts["statistics"]["skipped"].items():
-        say(f"left out {num_rows:,} rows: {reason}")
+        say(f"left out {num_rows:,} row{'' if num_rows == 1 else 's'}: {reason}")
     predictions = {
         split: {name: np.load(folder / f"{split}-{name}.npy", allow_pickle=False) for name in ("majority", "tfidf")}
         for split in ("valid", "test")

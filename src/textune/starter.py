@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
 
 from textune.data import Table, locate, read_table
 from textune.errors import DataError, suggestion
@@ -55,7 +55,8 @@ def _text_column(table: Table, label: str, file: str) -> str:
 
 def _check_labels(file: str, label: str, labels: Counter[str]) -> None:
     if len(labels) < 2:
-        raise DataError(f"{file}, column '{label}' has {len(labels)} different values; a classifier needs two at least")
+        held = f"holds the one value '{next(iter(labels))[:40]}'" if labels else "is empty"
+        raise DataError(f"{file}, column '{label}' {held}; a classifier needs two at least")
     if len(labels) > MAX_CLASSES:
         raise DataError(
             f"{file}, column '{label}' has {len(labels):,} different values, such as "
@@ -124,7 +125,7 @@ def _name(file: str) -> str:
     return name or "study"
 
 
-def _quoted(value: Any) -> str:
+def _quoted(value: str) -> str:
     """Returns text as YAML takes it inside braces, quoted where it must be."""
-    plain = value.replace("_", "").replace("-", "").replace(".", "").replace("/", "")
-    return value if plain.isascii() and plain.isalpha() else json.dumps(value, ensure_ascii=False)
+    is_plain = re.fullmatch(r"[A-Za-z][\w./-]*", value, re.ASCII) and value not in ("true", "false", "null")
+    return value if is_plain else json.dumps(value, ensure_ascii=False)

@@ -24,7 +24,10 @@ def description(statistics: Mapping[str, Any]) -> RenderableType:
         facts.append(f"{statistics['folds']} folds (train and valid are those of the first)")
     if statistics["rows_in_no_split"]:
         facts.append(f"{count(statistics['rows_in_no_split'])} rows in no split")
-    notes = [f"skipped: {count(number)} rows, {plain(reason)}" for reason, number in statistics["skipped"].items()]
+    notes = [
+        f"skipped: {count(number)} row{'' if number == 1 else 's'}, {plain(reason)}"
+        for reason, number in statistics["skipped"].items()
+    ]
     notes += [
         f"{count(number)} texts are in {plain(pair)}"
         for pair, number in statistics["texts_in_two_splits"].items()

@@ -1,0 +1,125 @@
+"""A newcomer's own file, whatever its format, gives a study that is valid and learns."""
+
+import gzip
+import json
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textune import commands
+from textune.config.load import load_study
+from textune.errors import DataError
+from textune.starter import _quoted, first_study
+
+LABELS = ("awful", "fine", "great")
+ROWS = [
+    {
+        "id": number,
+        "review": f"day {number % 7} was {LABELS[number % 3]} for us",
+        "stars": number % 3 + 1,
+        "split": part,
+    }
+    for number, part in enumerate(("train", "train", "train", "test", "valid", "train") * 20)
+]
+NAMES = tuple(ROWS[0])
+
+
+def lines(separator, rows):
+    return "\n".join(separator.join(map(str, row)) for row in [NAMES, *(row.values() for row in rows)]) + "\n"
+
+
+def write(path, rows=ROWS):
+    """Writes rows in the format that the file's name tells."""
+    if path.suffix == ".parquet":
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows)), path)
+    elif path.suffix == ".gz":
+        path.write_bytes(gzip.compress(lines(",", rows).encode()))
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    else:
+        path.write_text(lines("\t" if path.suffix == ".tsv" else ",", rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Writes rows to a file, and the study that `init` prints for it beside it; returns the path of the study."""
+    monkeypatch.chdir(tmp_path)
+
+    def init(name="reviews.csv", rows=ROWS, label="stars", text=None):
+        write(tmp_path / name, rows)
+        path = tmp_path / "study.yaml"
+        path.write_text(first_study(name, label, text), encoding="utf-8")
+        return path
+
+    return init
+
+
+class TestTheStudy:
+    @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet", "csv.gz"])
+    def test_of_every_format_is_valid_and_finds_its_rows(self, study, suffix):
+        path = study(f"reviews.{suffix}")
+        config = load_study(path).config
+        assert (config.name, config.data.text, config.data.label) == ("reviews", "review", "stars")
+        assert commands.check(path).endswith("left out there")
+        statistics = commands.describe(path)
+        assert (statistics["rows"], statistics["classes"]) == (120, ["1", "2", "3"])
+        assert {name: part["rows"] for name, part in statistics["splits"].items()} == {
+            "train": 80,
+            "valid": 20,
+            "test": 20,
+            "all": 120,
+        }
+
+    def test_runs_and_learns(self, study, tmp_path):
+        changes = ("search.trials=1", "training.early_stopping.patience=null", "model.encoder=cnn")
+        finished = commands.run(study(), out=tmp_path / "run", overrides=changes, quiet=True)
+        assert finished.exit_code == 0
+        assert finished.record.test["metrics"]["test.accuracy"] == 1
+
+    def test_holds_out_a_test_part_where_the_file_has_none(self, study):
+        rows = [{**row, "split": "?"} for row in ROWS]
+        splits = commands.describe(study(rows=rows))["splits"]
+        assert (splits["train"]["rows"], splits["valid"]["rows"], splits["test"]["rows"]) == (84, 18, 18)
+
+    def test_counts_classes_alike_where_one_is_rare(self, study):
+        assert load_study(study()).config.objective.metric == "valid.accuracy"
+        config = load_study(study(rows=ROWS[:9] + [row for row in ROWS if row["stars"] > 1])).config
+        assert config.objective.metric == "valid.f1_macro"
+        assert config.training.class_weights == "balanced"
+
+    @pytest.mark.parametrize(("words", "encoder"), [(10, "rnn"), (200, "bag-of-words")])
+    def test_begins_with_the_encoder_that_suits_the_length(self, study, words, encoder):
+        rows = [{**row, "review": "word " * words} for row in ROWS]
+        assert load_study(study(rows=rows)).config.model.encoder.kind == encoder
+
+    def test_reads_the_column_that_is_named(self, study):
+        rows = [{**row, "stars": "two words and more than in any review"[: 20 + row["stars"]]} for row in ROWS]
+        config = load_study(study(rows=rows, label="split", text="review")).config
+        assert (config.data.text, config.data.label) == ("review", "split")
+
+
+class TestAFileThatDoesNotDo:
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ({"label": "star"}, "no column 'star'; did you mean 'stars'?"),
+            ({"label": "stars", "text": "xyz"}, "no column 'xyz'; its columns are id, review, stars, split"),
+            ({"label": "id"}, "column 'id' has 120 different values, such as '0'; name a column of classes"),
+            ({"rows": ROWS[:1]}, "column 'stars' holds the one value '1'; a classifier needs two at least"),
+        ],
+    )
+    def test_is_refused_in_a_sentence(self, study, arguments, words):
+        with pytest.raises(DataError) as error:
+            study(**arguments)
+        assert words in str(error.value)
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12))
+def test_any_name_of_a_column_survives_yaml(name):
+    from textune.config.files import parse
+
+    assert parse(f"data: {{text: {_quoted(name)}, label: x}}").values["data"]["text"] == name
