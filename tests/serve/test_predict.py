@@ -1,0 +1,222 @@
+"""Predictions for files: what is read, what is written, and that a model brings its plug-in along."""
+
+import csv
+import gzip
+import io
+import json
+import sys
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from textune import commands
+from textune.errors import DataError, TextuneError
+from textune.registry import ROLES
+from textune.serve.predict import find_pipeline, predict_table, read_input, write_predictions
+
+TEXTS = ["a good room", "not a good room, it was bad", "was it?"]
+
+PLUGIN = """\
+from pydantic import Field
+from torch import nn
+
+from textune.models.base import EncoderConfig
+from textune.models.nets.base import Encoder
+from textune.registry import register
+
+
+@register("encoder", "doubled-mean")
+class DoubledMeanConfig(EncoderConfig):
+    "The mean of the vectors, through one layer."
+
+    hidden_size: int = Field(8, ge=1, description="width of the layer")
+
+    def build(self, embedding):
+        return DoubledMean(embedding, self.hidden_size)
+
+
+class DoubledMean(Encoder):
+    def __init__(self, embedding, hidden_size):
+        super().__init__()
+        self.embedding, self.output_size = embedding, hidden_size
+        self.layer = nn.Linear(embedding.output_size, hidden_size)
+
+    def forward(self, ids_BT, mask_BT):
+        weights_BT = mask_BT / mask_BT.sum(1, keepdim=True)
+        return self.layer(2 * self.embedding.weighted_sum(ids_BT, weights_BT))[:, None], mask_BT[:, :1]
+"""
+
+
+@pytest.fixture(scope="session")
+def pipeline(finished):
+    return find_pipeline(finished.folder.path)
+
+
+def read(content, name="-", folder=None, columns=("text",)):
+    if name == "-":
+        return read_input("-", io.BytesIO(content), columns)
+    path = folder / name
+    path.write_bytes(content)
+    return read_input(str(path), io.BytesIO(), columns)
+
+
+class TestTheInput:
+    @pytest.mark.parametrize(
+        ("content", "texts"),
+        [
+            (b"one\ntwo\n", ["one", "two"]),
+            (b"one\ntwo", ["one", "two"]),
+            (b"one\r\n\r\ntwo\r\n", ["one", "", "two"]),
+            ("a\rb\x0bc\x85d\u2028e\n".encode(), ["a\rb\x0bc\x85d\u2028e"]),
+            ("\ufeffone\n".encode(), ["one"]),
+            (b"", []),
+        ],
+    )
+    def test_of_lines_ends_a_text_at_line_feeds_only(self, content, texts, tmp_path):
+        assert read(content).texts == texts
+        assert read(content, "texts.txt", tmp_path).texts == texts
+        assert read(gzip.compress(content), "texts.txt.gz", tmp_path).texts == texts
+
+    def test_of_lines_that_are_not_utf8_names_the_line(self):
+        with pytest.raises(DataError, match="stdin, line 2 is not utf-8"):
+            read(b"fine\ncaf\xe9\n")
+
+    def test_of_a_table_keeps_its_columns_as_they_came(self, tmp_path):
+        given = read(b"id,text,label\n007,a day,pos\n8,,neg\n", "texts.csv", tmp_path)
+        assert given.names == ("id", "text", "label")
+        assert list(given.columns["id"]) == ["007", "8"]
+        assert given.texts == ["a day", ""]
+
+    def test_of_json_lines_may_lack_texts_and_hold_half_of_a_character(self, tmp_path):
+        given = read(b'{"text": "a"}\n{"text": null}\n{"text": NaN}\n{"text": "\\ud83d"}\n', "t.jsonl", tmp_path)
+        assert given.texts == ["a", "", "", "?"]
+
+    def test_of_parquet_is_read(self, tmp_path):
+        pyarrow.parquet.write_table(pyarrow.table({"text": TEXTS}), tmp_path / "t.parquet")
+        assert read_input(str(tmp_path / "t.parquet"), io.BytesIO()).texts == TEXTS
+
+    def test_takes_the_first_column_of_a_known_name_or_the_only_one(self, tmp_path):
+        table = b"text,review\na,b\n"
+        assert read(table, "t.csv", tmp_path, ("review", "text")).texts == ["b"]
+        assert read(table, "t.csv", tmp_path, ("body", "text")).texts == ["a"]
+        assert read(b"words\na\n", "t.csv", tmp_path, ("body", "text")).texts == ["a"]
+        with pytest.raises(DataError, match=r"no column 'reviw'; did you mean 'review'\?; name the column .* --text"):
+            read(table, "t.csv", tmp_path, ("reviw",))
+
+
+class TestTheOutput:
+    def written(self, pipeline, given, output_format):
+        stream = io.StringIO(newline="")
+        write_predictions(predict_table(pipeline, given), stream, output_format)
+        return stream.getvalue()
+
+    def test_is_the_input_then_the_label_then_every_class(self, pipeline):
+        text = self.written(pipeline, read("\n".join(TEXTS).encode()), "csv")
+        header, *rows = csv.reader(io.StringIO(text))
+        assert header == ["text", "label", "probability.negative", "probability.positive"]
+        assert [row[0] for row in rows] == TEXTS
+        probabilities_NK = np.array([row[2:] for row in rows], dtype=float)
+        np.testing.assert_allclose(probabilities_NK, pipeline.predict(TEXTS), atol=1e-6)
+        classes = pipeline.config.classes
+        assert [row[1] for row in rows] == [classes[index] for index in probabilities_NK.argmax(1)]
+
+    def test_has_a_header_where_there_is_nothing_to_predict(self, pipeline):
+        assert self.written(pipeline, read(b""), "csv") == "text,label,probability.negative,probability.positive\n"
+        assert self.written(pipeline, read(b""), "jsonl") == ""
+
+    def test_does_not_hide_columns_of_the_input(self, pipeline, tmp_path):
+        given = read(b"text,label,predicted.label\na,pos,x\n", "t.csv", tmp_path)
+        (row,) = csv.DictReader(io.StringIO(self.written(pipeline, given, "csv")))
+        assert (row["label"], row["predicted.label"]) == ("pos", "x")
+        assert row["predicted.predicted.label"] in pipeline.config.classes
+
+    def test_in_json_is_strict_and_keeps_types(self, pipeline, tmp_path):
+        given = read('{"text": "ä", "id": 7, "score": NaN, "tags": ["x"]}\n'.encode(), "t.jsonl", tmp_path)
+        text = self.written(pipeline, given, "jsonl")
+        row = json.loads(text, parse_constant=pytest.fail)
+        assert (row["text"], row["id"], row["score"], row["tags"]) == ("ä", 7, None, ["x"])
+        assert "ä" in text
+
+
+class TestTheCommand:
+    def test_gives_the_probabilities_that_training_measured(self, textune, finished, tmp_path):
+        """From raw text, through the file of the model and the command line, to the numbers the report is made of."""
+        from textune.config.load import load_study
+        from textune.data import Cache
+        from textune.trial import prepare_data
+
+        loaded = load_study(finished.folder.study_file)
+        prepared = prepare_data(loaded.config, loaded.folders, Cache())
+        with np.load(finished.folder.outcomes(finished.record.best.spec.number), allow_pickle=False) as outcomes:
+            texts = [prepared.rows.texts[row] for row in outcomes["rows"].tolist()]
+            measured_NK = outcomes["probabilities"]
+        (tmp_path / "t.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+        assert textune("predict", finished.folder.path, tmp_path / "t.jsonl", "--output", tmp_path / "p.csv").out == ""
+        with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        predicted_NK = [[float(row[f"probability.{name}"]) for name in prepared.classes] for row in rows]
+        np.testing.assert_allclose(predicted_NK, measured_NK, rtol=0, atol=2e-6)
+
+    def test_finds_a_model_by_run_by_name_and_by_folder(self, textune, finished, monkeypatch, tmp_path):
+        (tmp_path / "runs").symlink_to(finished.folder.path.parent)
+        monkeypatch.chdir(tmp_path)
+        places = ("tiny", "runs/tiny", "runs/tiny/best", finished.folder.path)
+        said = [textune("predict", place, "-", stdin=b"a\n") for place in places]
+        assert [each.code for each in said] == [0] * len(places)
+        assert len({each.out for each in said}) == 1
+
+    def test_says_how_many_texts_are_empty(self, textune, finished, caplog):
+        textune("predict", finished.folder.path, "-", stdin=b"a\n\n  \n")
+        assert "2 of 3 texts are empty" in caplog.text
+
+    def test_that_cannot_write_says_so(self, textune, finished, tmp_path):
+        said = textune("predict", finished.folder.path, "-", "--output", tmp_path / "no" / "p.csv", stdin=b"a\n")
+        assert (said.code, said.out) == (2, "")
+        assert "p.csv cannot be written: No such file or directory" in said.err
+
+
+class TestAModelWithAPlugin:
+    @pytest.fixture
+    def run(self, tiny_study, tmp_path):
+        (tmp_path / "doubled.py").write_text(PLUGIN, encoding="utf-8")
+        study = {**tiny_study, "plugins": ["doubled.py"], "execution": {"kind": "processes", "workers": 1}}
+        study["model"] = {"embedding": {"size": 8}, "encoder": {"kind": "doubled-mean", "hidden_size": 4}}
+        (tmp_path / "study.json").write_text(json.dumps(study), encoding="utf-8")
+        return tmp_path
+
+    @pytest.fixture
+    def forgotten(self):
+        """Makes this process like one in which the plug-in never ran."""
+
+        def forget():
+            for name in [name for name in sys.modules if name.startswith("textune_plugin_")]:
+                del sys.modules[name]
+            ROLES["encoder"].kinds.pop("doubled-mean", None)
+
+        forget()
+        yield forget
+        forget()
+
+    def test_trains_in_workers_and_predicts_where_its_file_is_allowed(self, run, textune, forgotten):
+        assert "allow it with --allow-plugins" in textune("run", run / "study.json", "--out", run / "run").err
+        finished = commands.run(run / "study.json", out=run / "run", allow_plugins=True, quiet=True)
+        assert finished.exit_code == 0
+        assert len(finished.record.trials) == 3
+        assert list(finished.record.header["plugins"]) == [str(run / "doubled.py")]
+        expected = find_pipeline(run / "run").predict(TEXTS)
+
+        forgotten()
+        (run / "doubled.py").unlink()  # the model has its own
+        refused = textune("predict", run / "run", "-", stdin=b"a\n")
+        assert (refused.code, refused.out) == (2, "")
+        assert f"runs Python code from {run / 'run' / 'best' / 'doubled.py'}; read it, then allow it" in refused.err
+        allowed = textune("predict", run / "run", "-", "--allow-plugins", stdin="\n".join(TEXTS).encode())
+        assert (allowed.code, allowed.err) == (0, "")
+        np.testing.assert_allclose(find_pipeline(run / "run").predict(TEXTS), expected, atol=1e-6)
+
+        forgotten()
+        (run / "run" / "best" / "doubled.py").write_text(PLUGIN.replace("2 *", "3 *"), encoding="utf-8")
+        with pytest.raises(TextuneError, match=r"doubled\.py is not the plug-in file the model was trained with"):
+            find_pipeline(run / "run", allow_plugins=True)

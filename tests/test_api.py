@@ -1,0 +1,71 @@
+"""Textune from Python."""
+
+import pandas as pd
+import pytest
+
+import textune
+from textune.errors import DataError, RunFolderError, StudyError
+
+DATA = pd.DataFrame({"review": ["a good day", "a bad day"] * 60, "mood": ["pos", "neg"] * 60, "id": range(120)})
+
+
+@pytest.fixture
+def settings(tiny_study):
+    """The tiny study for a DataFrame, quick to learn."""
+    data = {"kind": "files", "text": "review", "label": "mood"}
+    return {**tiny_study, "data": data, "split": {"kind": "holdout"}}
+
+
+@pytest.fixture(scope="module")
+def study(tiny_study, tmp_path_factory):
+    settings = {**tiny_study, "data": {"text": "review", "label": "mood"}, "split": "holdout"}
+    return textune.run(settings, DATA, out=tmp_path_factory.mktemp("runs") / "frame", quiet=True)
+
+
+class TestAStudyOfADataFrame:
+    def test_learns_and_predicts(self, study):
+        assert study.record.state == "done"
+        assert study.best.result.value == 1
+        assert study.predict(["a good day", "a bad day"]) == ["pos", "neg"]
+        assert study.predict_proba(["a good day"]).sum() == pytest.approx(1)
+        assert study.pipeline.config.text == "review"
+
+    def test_has_a_row_for_each_trial(self, study):
+        assert list(study.trials["trial"]) == [0, 1, 2]
+        assert study.trials["valid.accuracy"].max() == study.best.result.value
+
+    def test_can_be_read_again(self, study):
+        again = textune.load(study.folder)
+        assert again.best.spec.params == study.best.spec.params
+        assert again.predict(["a bad day"]) == ["neg"]
+        study.folder.joinpath("report.html").unlink()
+        assert again.report().exists()
+
+    def test_keeps_the_rows_where_workers_can_read_them(self, study, cache_of_the_tests):
+        config = study.record.header["config"]
+        assert str(cache_of_the_tests) in config["data"]["path"]
+        assert study.record.header["data"]["rows"] == 120
+
+
+def test_a_mapping_or_a_file_is_a_study(tiny_study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("data: {kind: synthetic, rows: 240}\ntraining: {epochs: 1}\n", encoding="utf-8")
+    study = textune.run("mine.yaml", quiet=True, overrides=["model.embedding.size=4"])
+    assert study.folder.as_posix() == "runs/mine"
+    with pytest.raises(RunFolderError, match="add --fresh"):
+        textune.run("mine.yaml", quiet=True)
+    assert textune.load("mine").record == study.record
+
+
+class TestErrors:
+    def test_of_an_empty_frame(self, settings):
+        with pytest.raises(DataError, match="the DataFrame has no rows"):
+            textune.run(settings, DATA[:0], quiet=True)
+
+    def test_of_a_frame_without_the_column(self, settings, tmp_path):
+        with pytest.raises(DataError, match="has no column 'review'; did you mean 'reviews'"):
+            textune.run(settings, DATA.rename(columns={"review": "reviews"}), out=tmp_path / "run", quiet=True)
+
+    def test_of_a_wrong_mapping(self):
+        with pytest.raises(StudyError, match=r"study:\d: training.epohs: .*did you mean 'epochs'"):
+            textune.run({"training": {"epohs": 3}}, quiet=True)
