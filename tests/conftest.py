@@ -6,7 +6,10 @@ import sys
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("textune", deadline=None)  # how long an example takes says more about the machine
+settings.load_profile("textune")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as trials have it: many threads on busy cores wait for each other
 
 

@@ -2,7 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -24,7 +24,6 @@ def scored_rows(draw):
     return labels_N, (exponentials_NK / exponentials_NK.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-@settings(deadline=None)
 @given(scored_rows())
 def test_every_metric_is_scikit_learns(rows):
     labels_N, probabilities_NK = rows
@@ -47,7 +46,6 @@ def test_every_metric_is_scikit_learns(rows):
     assert evaluate(labels_N, probabilities_NK, METRICS) == pytest.approx(expected, rel=1e-5, abs=1e-7)
 
 
-@settings(deadline=None)
 @given(scored_rows())
 def test_scores_per_class_are_scikit_learns(rows):
     labels_N, probabilities_NK = rows

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -45,7 +45,6 @@ def row_adam(module, weight_decay=0.0, decoupled=False, lr=0.1):
     return RowAdam(groups, lr=lr, fused=True, decoupled_weight_decay=decoupled)
 
 
-@settings(deadline=None)
 @given(ids_of_steps)
 def test_repeated_rows_are_added_up(steps):
     module = table(sparse=True)
@@ -58,7 +57,6 @@ def test_repeated_rows_are_added_up(steps):
         assert merge_repeated_rows(merged) is merged
 
 
-@settings(deadline=None)
 @given(ids_of_steps, st.sampled_from([1, 5, 8]))
 def test_rows_of_adam_give_what_adam_without_momentum_gives_on_the_full_table(steps, width):
     rows, full = table(True, width), table(False, width)
@@ -66,7 +64,6 @@ def test_rows_of_adam_give_what_adam_without_momentum_gives_on_the_full_table(st
     torch.testing.assert_close(train(rows, row_adam(rows), steps), expected, rtol=1e-4, atol=1e-5)
 
 
-@settings(deadline=None)
 @given(st.lists(st.permutations(range(ROWS)), min_size=1, max_size=5), st.booleans())
 def test_weight_decay_is_that_of_adam_when_every_row_is_touched(steps, decoupled):
     rows, full = table(sparse=True), table(sparse=False)
@@ -101,7 +98,6 @@ def test_a_gradient_moves_its_row_as_far_as_plain_adam_does():
     assert moved(True, lambda module: row_adam(module, lr=0.01)) == pytest.approx(plain, rel=0.12)
 
 
-@settings(deadline=None)
 @given(ids_of_steps)
 def test_untouched_rows_keep_their_weights(steps):
     module = table(sparse=True)
@@ -111,7 +107,6 @@ def test_untouched_rows_keep_their_weights(steps):
     assert torch.equal(module.weight[untouched], before[untouched])
 
 
-@settings(deadline=None)
 @given(ids_of_steps, st.sampled_from([None, 0.5]))
 @pytest.mark.parametrize(
     ("ours", "reference"), [(RowSgd, torch.optim.SGD), (RowAdagrad, torch.optim.Adagrad)], ids=["sgd", "adagrad"]
@@ -123,7 +118,6 @@ def test_rows_of_sgd_and_adagrad_give_what_the_full_table_gives(ours, reference,
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=20), st.floats(0.01, 1000))
 def test_clipping_of_rows_is_clipping_of_the_full_table(ids, max_norm):
     models = [nn.Sequential(table(sparse), nn.Linear(WIDTH, WIDTH)) for sparse in (True, False)]
