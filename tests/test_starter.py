@@ -74,6 +74,16 @@ class TestTheStudy:
             "all": 120,
         }
 
+    @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+    def test_finds_what_separates_the_columns(self, tmp_path, monkeypatch, delimiter):
+        monkeypatch.chdir(tmp_path)
+        rows = [{**row, "review": f"{row['review']}, yes, really"} for row in ROWS]
+        (tmp_path / "reviews.csv").write_text(lines(delimiter, rows), encoding="utf-8")
+        path = tmp_path / "study.yaml"
+        path.write_text(first_study("reviews.csv", "stars"), encoding="utf-8")
+        assert load_study(path).config.data.delimiter == delimiter
+        assert commands.describe(path)["rows"] == 120
+
     def test_runs_and_learns(self, study, tmp_path):
         changes = ("search.trials=1", "training.early_stopping.patience=null", "model.encoder=cnn")
         finished = commands.run(study(), out=tmp_path / "run", overrides=changes, quiet=True)

@@ -194,8 +194,7 @@ class Space:
         Raises:
             StudyError: a range of real numbers has no `steps`.
         """
-        grids = [dimension.grid() for dimension in self.dimensions]
-        return self._combine(grids, {}, 0)
+        return self._combine(self._grids(), {}, 0)
 
     def points(self) -> Iterator[dict[str, Any]]:
         """Yields every point once, the last dimension varying fastest; the space must be finite."""
@@ -210,7 +209,7 @@ class Space:
         Raises:
             StudyError: a range of real numbers has no `steps`.
         """
-        count = self._count([dimension.grid() for dimension in self.dimensions], {}, 0)
+        count = self._count(self._grids(), {}, 0)
         assert count is not None
         return count
 
@@ -218,6 +217,18 @@ class Space:
     def num_points(self) -> int | None:
         """How many points there are; None if there is no end of them."""
         return self._count([dimension.all_values() for dimension in self.dimensions], {}, 0)
+
+    def _grids(self) -> list[Sequence[Any]]:
+        grids: list[Sequence[Any]] = []
+        problems: list[Problem] = []
+        for dimension in self.dimensions:
+            try:
+                grids.append(dimension.grid())
+            except StudyError as error:
+                problems += error.problems
+        if problems:
+            raise StudyError(problems)
+        return grids
 
     def _combine(self, values: list[Sequence[Any]], params: Params, index: int) -> Iterator[dict[str, Any]]:
         if index == len(self.dimensions):
@@ -230,7 +241,7 @@ class Space:
         for value in values[index]:
             yield from self._combine(values, {**params, dimension.path: value}, index + 1)
 
-    def _count(self, values: list[Sequence[Any] | None], params: Params, index: int) -> int | None:
+    def _count(self, values: Sequence[Sequence[Any] | None], params: Params, index: int) -> int | None:
         """Counts without listing: only dimensions that a condition asks about are gone through value by value."""
         if index == len(self.dimensions):
             return 1

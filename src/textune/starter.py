@@ -15,6 +15,8 @@ from textune.errors import DataError, suggestion
 __all__ = ["first_study"]
 
 MAX_CLASSES = 100
+DELIMITERS = (";", "\t", "|")
+"""What tables that end in .csv may have in place of the comma."""
 LONG_TEXT = 120
 """Words from which counting words is the better first model: word order pays on short texts first."""
 
@@ -30,7 +32,7 @@ def first_study(file: str, label: str, text: str | None = None) -> str:
     Raises:
         DataError: the file cannot be read or lacks a column.
     """
-    table = read_table(locate(file, (Path(),)))
+    table, delimiter = _read(file, label)
     for name in (label, text):
         if name is not None and name not in table.names:
             hint = suggestion(name, table.names) or f"; its columns are {', '.join(table.names)}"
@@ -39,7 +41,27 @@ def first_study(file: str, label: str, text: str | None = None) -> str:
     labels = Counter(str(value) for value in table.columns[label] if value not in (None, ""))
     _check_labels(file, label, labels)
     lengths = [len(str(value).split()) for value in table.columns[text] if value] or [0]
-    return _yaml(file, table, label, text, labels, lengths)
+    columns = {"text": text, "label": label} | ({} if delimiter is None else {"delimiter": delimiter})
+    return _yaml(file, table, columns, labels, lengths)
+
+
+def _read(file: str, label: str) -> tuple[Table, str | None]:
+    """Returns the table, and what separates its columns if it is not what the file's ending says."""
+    place = locate(file, (Path(),))
+    first: Table | DataError | None = None
+    for delimiter in (None, *DELIMITERS):
+        try:
+            table = read_table(place, delimiter=delimiter)
+        except DataError as error:
+            first = first or error
+            continue
+        if label in table.names:
+            return table, delimiter
+        first = first or table
+    if isinstance(first, DataError):
+        raise first
+    assert first is not None
+    return first, None
 
 
 def _text_column(table: Table, label: str, file: str) -> str:
@@ -64,7 +86,7 @@ def _check_labels(file: str, label: str, labels: Counter[str]) -> None:
         )
 
 
-def _yaml(file: str, table: Table, label: str, text: str, labels: Counter[str], lengths: list[int]) -> str:
+def _yaml(file: str, table: Table, columns: dict[str, str], labels: Counter[str], lengths: list[int]) -> str:
     typical = round(median(lengths))
     longest = round(quantiles(lengths, n=20)[-1]) if len(lengths) > 1 else lengths[0]
     max_length = max(32, min(400, 16 * math.ceil(1.5 * longest / 16)))  # punctuation marks are tokens too
@@ -72,12 +94,13 @@ def _yaml(file: str, table: Table, label: str, text: str, labels: Counter[str], 
     metric = "accuracy" if balanced else "f1_macro"
     has_split = "split" in table.names and {"train", "test"} <= {str(value) for value in table.columns["split"]}
     split = "{kind: given}" if has_split else "{kind: holdout, valid_share: 0.15, test_share: 0.15}"
-    column = ", split: split" if has_split else ""
+    columns |= {"split": "split"} if has_split else {}
+    given = ", ".join(f"{name}: {_quoted(value)}" for name, value in {"path": file, **columns}.items())
     lines = [
         f"# Written by `textune init`: {len(table):,} rows, {len(labels)} labels, texts of {typical} words (median).",
         "# Run it with `textune run`; every setting is explained in docs/study-file.md.",
         f"name: {_name(file)}",
-        f"data:      {{kind: files, path: {_quoted(file)}, text: {_quoted(text)}, label: {_quoted(label)}{column}}}",
+        f"data:      {{kind: files, {given}}}",
         f"split:     {split}",
         f"tokenizer: {{kind: words, max_length: {max_length}}}",
         *_model(typical, metric, balanced),

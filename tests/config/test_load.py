@@ -116,6 +116,33 @@ def test_overrides_speak_the_language_of_the_file(tmp_path: Path) -> None:
         load_study(path, ["training.epochs"])
 
 
+def test_a_wrong_override_is_told_where_it_was_given(tmp_path: Path) -> None:
+    study = "training:\n  epochs: 3\n  batch_size: 0\nmodel:\n  encoder: {kind: rnn, hidden_size: 0}\n"
+    overrides = ("training.epochs=0", "model.encoder={kind: rnn, num_layers: 0}", "execution.workers=two")
+    assert problems(study, tmp_path, *overrides) == [
+        "--set: model.encoder.num_layers: must be at least 1, not 0",
+        "--set: training.epochs: must be at least 1, not 0",
+        "--set: execution.workers: must be a whole number, not 'two'",
+        "study.yaml:3: training.batch_size: must be at least 1, not 0",
+        "study.yaml:5: model.encoder.hidden_size: must be at least 1, not 0",
+    ]
+    assert problems(study, tmp_path, "model.encoder=rmn")[0].startswith("--set: model.encoder: encoder 'rmn' is not")
+
+
+def test_a_grid_over_real_numbers_needs_steps(tmp_path: Path) -> None:
+    study = (
+        "search:\n  sampler: grid\n  space:\n"
+        "    training.optimizer.learning_rate: {low: 1e-4, high: 1e-2}\n"
+        "    training.epochs: {low: 1, high: 3}\n"
+        "    model.head.dropout: {low: 0.0, high: 0.5}\n"
+    )
+    needs = "is a range of real numbers; a grid needs 'steps', how many values to take from it"
+    assert problems(study, tmp_path) == [
+        f"study.yaml:4: search.space.training.optimizer.learning_rate: {needs}",
+        f"study.yaml:6: search.space.model.head.dropout: {needs}",
+    ]
+
+
 def test_choices_of_components_keep_what_both_kinds_have() -> None:
     base = {"model": {"encoder": {"kind": "rnn", "cell": "gru", "hidden_size": 33}}}
     resolver = load_study(base).resolver

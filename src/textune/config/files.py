@@ -26,15 +26,18 @@ MAX_BYTES = 4_000_000
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed study file: its values, and the line on which each path stands."""
+    """A parsed study file: its values, the line on which each path stands, and the paths that `--set` gave since."""
 
     values: dict[str, Any]
     source: str = "study"
     lines: Mapping[Path, int] = field(default_factory=dict)
+    overridden: set[Path] = field(default_factory=set)
 
     def where(self, path: Path) -> str:
-        """Returns `file:line` of the path, or of the nearest one above it."""
+        """Returns `file:line` (or `--set`) of the path, or of the nearest one above it."""
         for end in range(len(path), -1, -1):
+            if path[:end] in self.overridden:
+                return "--set"
             if path[:end] in self.lines:
                 return f"{self.source}:{self.lines[path[:end]]}"
         return self.source

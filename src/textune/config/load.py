@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -69,7 +69,7 @@ def load_study(
     """
     document, text, folder = _read(source)
     for override in overrides:
-        _override(document.values, override)
+        _override(document, override)
     folders = search_folders(folder)
     plugins = _load_plugins(document, folders, allow_plugins)
     space, problems = build_space(document)
@@ -77,9 +77,21 @@ def load_study(
         config = StudyConfig.model_validate(document.values)
     except ValidationError as error:
         raise StudyError(_by_line(explain(error, document) + problems)) from None
+    problems += _sampler_problems(config, space, document)
     if problems:
         raise StudyError(_by_line(problems))
     return LoadedStudy(config, space, Resolver(document.values), folders, text, plugins)
+
+
+def _sampler_problems(config: StudyConfig, space: Space, document: Document) -> list[Problem]:
+    """Returns what the sampler cannot do in this space: a grid takes no range of real numbers without `steps`."""
+    try:
+        cast("Any", config.search.sampler).num_trials(space)
+    except StudyError as error:
+        paths = [problem.path.removeprefix("search.space.") for problem in error.problems]
+        places = [document.where(("search", "space", path)) for path in paths]
+        return [replace(problem, where=where) for problem, where in zip(error.problems, places, strict=True)]
+    return []
 
 
 def _by_line(problems: list[Problem]) -> list[Problem]:
@@ -114,18 +126,32 @@ def _read(source: Path | Mapping[str, Any]) -> tuple[Document, str, Path]:
     return document, text, source.resolve().parent
 
 
-def _override(settings: dict[str, Any], override: str) -> None:
+def _override(document: Document, override: str) -> None:
+    settings = document.values
     path, equals, text = override.partition("=")
     if not equals or not path:
         raise StudyError([Problem("--set", override, "must be PATH=VALUE, such as training.epochs=3")])
     value = parse_value(text)
     if path.startswith("search.space."):
-        _override_space(settings, path.removeprefix("search.space."), value)
+        dimension = path.removeprefix("search.space.")
+        document.overridden.update(_paths(("search", "space", dimension), value))
+        _override_space(settings, dimension, value)
         return
+    document.overridden.update(_paths(tuple(path.split(".")), value))
     place = follow(settings, tuple(path.split(".")))
     if place is None:
         raise StudyError([Problem("--set", path, "there is no such setting")])
     assign(settings, path, value)
+
+
+def _paths(path: tuple[str, ...], value: Any) -> Iterator[tuple[str, ...]]:
+    """Yields the path and all below it that a value gives; text may be the kind of a component."""
+    yield path
+    if isinstance(value, str):
+        yield (*path, "kind")
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _paths((*path, str(name)), each)
 
 
 def _override_space(settings: dict[str, Any], rest: str, value: Any) -> None:
