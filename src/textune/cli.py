@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from textune.errors import FatalError, TextuneError
+from textune.errors import FatalError, TextuneError, TrialError
 from textune.version import __version__
 
 __all__ = ["app", "main"]
@@ -51,7 +51,7 @@ def main() -> NoReturn:
         app(standalone_mode=True)
     except TextuneError as error:
         print(f"{error}", file=sys.stderr)
-        sys.exit(1 if isinstance(error, FatalError) else 2)
+        sys.exit(1 if isinstance(error, FatalError | TrialError) else 2)
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)

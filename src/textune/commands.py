@@ -83,8 +83,10 @@ def run(
             header["estimate"] = session.estimate(loaded, prepared, trials, executor.slots, cache)
             session.write_study(loaded, folder, header)
             record = search(_search(loaded, trials, executor, folder, header, log, console))
-            record = session.hand_over(record, loaded, prepared, facts, folder, cache, log, console.say)
-            write_report(folder.path, record)
+            try:
+                record = session.hand_over(record, loaded, prepared, facts, folder, cache, log, console.say)
+            finally:  # also where the last training diverges, or somebody does not want to wait for it
+                write_report(folder.path, record)
             session.note_cost(record, loaded, prepared, folder, cache)
         console.show(result_table(record, folder.path))
     return Finished(folder, record)
