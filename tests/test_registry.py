@@ -51,6 +51,8 @@ class TestEveryRole:
     @pytest.mark.parametrize("role", ROLES)
     def test_has_kinds_that_are_valid_as_they_are_and_described(self, role):
         for config in kinds(role).values():
+            if not config.__module__.startswith("textune."):
+                continue  # a plug-in that another test has loaded
             assert config().dump() == config.model_validate({}).dump()
             assert config.__doc__
             assert all(setting.description for setting in config.model_fields.values())
