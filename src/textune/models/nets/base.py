@@ -90,9 +90,3 @@ class TextClassifier(nn.Module):
     @property
     def num_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
-
-    @torch.no_grad()
-    def probabilities(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
-        """Returns probabilities_BK in float32; the module must be in eval mode."""
-        logits_BK: Tensor = self(ids_BT, mask_BT)
-        return logits_BK.softmax(-1)
