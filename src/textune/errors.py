@@ -6,7 +6,8 @@ TextuneError                 one clear sentence: where, what was given, what is 
 ├── RunFolderError           the run folder cannot be used (exists, locked, damaged)
 ├── MissingDependencyError   an extra is not installed; names the pip command that helps
 ├── TrialError               ends one trial, never the study
-│   └── DivergedError        the loss or the gradients were not finite
+│   ├── DivergedError        the loss or the gradients were not finite
+│   └── InterruptedTrial     thrown into a trial that is to go on later
 └── FatalError               ends the study; what was measured so far is kept
 """
 
@@ -20,6 +21,7 @@ __all__ = [
     "DataError",
     "DivergedError",
     "FatalError",
+    "InterruptedTrial",
     "MissingDependencyError",
     "Problem",
     "RunFolderError",
@@ -80,6 +82,10 @@ class TrialError(TextuneError):
 
 class DivergedError(TrialError):
     """The loss or the gradients were not finite; the sentence names epoch, step and value."""
+
+
+class InterruptedTrial(TrialError):
+    """Thrown into a trial where it yields: it leaves a checkpoint, from which a later attempt goes on, and ends."""
 
 
 class FatalError(TextuneError):

@@ -107,7 +107,8 @@ class TrialSpec(Record):
     """All that a worker needs to evaluate one set of params, beside a place to read data from.
 
     `config` is the resolved trial config (name, seed, plugins, data, split, tokenizer, model, training) as JSON.
-    `folder` is the attempt folder, the only place where the trial writes.
+    `folder` is the attempt folder, the only place where the trial writes. `checkpoint` is where an earlier attempt left
+    its state to go on from; `halvings` is how many earlier attempts were killed for the memory they took.
     """
 
     number: int
@@ -122,6 +123,7 @@ class TrialSpec(Record):
     fidelity: Fidelity = Fidelity()
     folder: str | None = None
     checkpoint: str | None = None
+    halvings: int = 0
 
 
 class Progress(Record):

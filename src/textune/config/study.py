@@ -85,6 +85,9 @@ class TrainingConfig(Config):
     max_grad_norm: float | None = Field(
         None, gt=0, description="gradients are scaled down to this norm; null: no clipping"
     )
+    max_skipped_steps: int = Field(
+        3, ge=0, description="steps in a row skipped for a loss or gradient that is not finite, before a trial ends"
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread evenly over the classes")
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="'balanced': classes count equally in the loss"
@@ -145,11 +148,23 @@ class SearchConfig(Config):
     )
     timeout_seconds: float | None = Field(None, gt=0, description="no trial starts after this; null: no limit")
     include_base: bool = Field(True, description="trial 0 is the study as written, nothing varied")
+    reuse_results: Literal["study", "shared"] = Field(
+        "study", description="'shared': a point that an earlier study measured under equal conditions is not run again"
+    )
+    deterministic: bool = Field(
+        False, description="each trial is asked and pruned seeing the same other trials, however many workers there are"
+    )
+    lag: int = Field(8, ge=1, description="deterministic: trial n sees the ended trials numbered below n - lag")
 
     @model_validator(mode="after")
-    def _one_objective(self) -> SearchConfig:
+    def _agrees_with_itself(self) -> SearchConfig:
         if self.maximize is not None and self.minimize is not None:
             raise ValueError("names both 'maximize' and 'minimize'; a study has one objective")
+        if self.deterministic and self.timeout_seconds is not None:
+            raise ValueError(
+                "has deterministic: true and timeout_seconds; how many trials a time allows is different each run, "
+                "so limit the search by 'trials'"
+            )
         return self
 
     @property

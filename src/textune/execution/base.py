@@ -14,9 +14,11 @@ from textune.records import EndReason, Progress, TrialResult, TrialSpec
 __all__ = ["Evaluate", "Event", "Executor", "ExecutorConfig"]
 
 Event = Progress | TrialResult
-Evaluate = Callable[[TrialSpec], Generator[Progress, None, TrialResult]]
+Evaluate = Callable[[TrialSpec], Generator[Progress | None, None, TrialResult]]
 """The objective: yields a Progress at the end of each epoch and returns the TrialResult. It never knows who runs it.
-It is stopped by closing the generator; exceptions, kills and stops are turned into a TrialResult by the executor.
+Within an epoch it yields None about ten times a second: moments in which it can be stopped. It is stopped by closing
+the generator, or, when it is to go on later, by an InterruptedTrial thrown into it, on which it leaves a checkpoint in
+its folder. Exceptions, kills and stops are turned into a TrialResult by the executor.
 Executors with processes pickle it: a module-level function, or an instance of a module-level class, of an imported
 module. If it has an attribute `preload` (names of modules), worker processes start with these imported."""
 
@@ -51,7 +53,14 @@ class Executor(ABC):
 
 
 class ExecutorConfig(Config):
+    """What every executor can be told."""
+
     threads_per_trial: int = Field(1, ge=1, description="processor threads each trial may use")
+    max_retries: int = Field(2, ge=0, description="times a trial is tried again after its worker died")
+    timeout_seconds: float | None = Field(None, gt=0, description="a trial is ended after this; null: no limit")
+    memory_bytes_per_worker: int | None = Field(
+        None, ge=2**20, description="main memory a trial may take beyond that of an idle worker; null: no limit"
+    )
     keep_models: Literal["best", "all", "none"] = Field("best", description="which trials' weights stay on disk")
 
     @abstractmethod
