@@ -85,7 +85,7 @@ class TestAWorker:
 
     def test_says_so_if_it_cannot_read_the_objective(self):
         executor = ProcessesConfig(workers=1).build(Quadratic())
-        executor._objective = b"not a pickle"
+        executor._arguments = (b"not a pickle", *executor._arguments[1:])
         executor.submit(TrialSpec(number=0))
         with pytest.raises(FatalError, match="a worker process cannot run trials: UnpicklingError"):
             executor.wait(PATIENCE_SECONDS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 import time
@@ -9,8 +11,9 @@ import traceback
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from textune.errors import DivergedError, FatalError, TextuneError
+from textune.errors import DivergedError, FatalError, InterruptedTrial, TextuneError
 from textune.execution.base import Evaluate, Event
+from textune.execution.process_memory import DataLimit
 from textune.records import EndReason, Progress, TrialResult, TrialSpec
 
 __all__ = ["LOG_NAME", "Attempt", "limit_threads", "result_so_far"]
@@ -22,37 +25,54 @@ LOG_NAME = "log.txt"
 class Attempt:
     """Drives the generator of one trial and turns however it ends into a TrialResult. Only a FatalError gets out."""
 
-    def __init__(self, evaluate: Evaluate, spec: TrialSpec) -> None:
+    def __init__(self, evaluate: Evaluate, spec: TrialSpec, memory_bytes: int | None = None) -> None:
         self.spec = spec
         self._progress: list[Progress] = []
         self._start = time.perf_counter()
         self._evaluate = evaluate
-        self._generator: Generator[Progress, None, TrialResult] | None = None
+        self._generator: Generator[Progress | None, None, TrialResult] | None = None
+        self._limit = DataLimit(memory_bytes)
 
-    def step(self) -> Event:
-        """Runs to the next measurement or to the end."""
+    def step(self) -> Event | None:
+        """Runs to the next measurement, to a moment in which the trial can be stopped (None), or to its end."""
         try:
-            if self._generator is None:
-                self._generator = self._evaluate(self.spec)
-            progress = next(self._generator)
+            with self._limit.held():
+                if self._generator is None:
+                    self._generator = self._evaluate(self.spec)
+                progress = next(self._generator)
         except StopIteration as stop:
             return self._checked(stop.value)
         except FatalError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            if _is_disk_full(error):
+                raise FatalError(f"trial {self.spec.number} cannot write its files: the disk is full") from error
             _write_traceback(self.spec)
             return self._result(*_end_of(error))
-        self._progress.append(progress)
+        if progress is not None:
+            self._progress.append(progress)
         return progress
 
     def stop(self, end: EndReason, reason: str) -> TrialResult:
-        """Closes the generator, so that its `finally` blocks run."""
+        """Ends the trial; one that is interrupted may leave a checkpoint first."""
+        if end is EndReason.INTERRUPTED and self._generator is not None:
+            try:
+                self._generator.throw(InterruptedTrial())
+            except (InterruptedTrial, StopIteration):
+                pass
+            except (Exception, SystemExit) as error:
+                _write_traceback(self.spec)
+                reason = f"{reason or end.sentence}; it could not be saved: {_end_of(error)[1]}"
+        self.close()
+        return self._result(end, reason)
+
+    def close(self) -> None:
+        """Closes the generator, so that its `finally` blocks run. Idempotent."""
         try:
             if self._generator is not None:
                 self._generator.close()
-        except Exception:  # the trial is over; what its clean-up says stands in its log
+        except (Exception, SystemExit):  # the trial is over; what its clean-up says stands in its log
             _write_traceback(self.spec)
-        return self._result(end, reason)
 
     def _checked(self, result: object) -> TrialResult:
         if isinstance(result, TrialResult):
@@ -94,7 +114,7 @@ def limit_threads(threads: int) -> None:
         sys.modules["torch"].set_num_threads(threads)
 
 
-def _end_of(error: Exception) -> tuple[EndReason, str]:
+def _end_of(error: BaseException) -> tuple[EndReason, str]:
     text = " ".join(str(error).split())[:500]
     if isinstance(error, DivergedError):
         return EndReason.DIVERGED, text
@@ -106,17 +126,26 @@ def _end_of(error: Exception) -> tuple[EndReason, str]:
     return EndReason.CRASHED, f"{type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
 
 
-def _is_out_of_memory(error: Exception, text: str) -> bool:
+def _is_out_of_memory(error: BaseException, text: str) -> bool:
     """Torch has a class of its own for graphics memory, and for main memory only a sentence."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    """Safetensors has only the system's sentence."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    return (isinstance(error, OSError) and error.errno in full) or os.strerror(errno.ENOSPC) in str(error)
 
 
 def _write_traceback(spec: TrialSpec) -> None:
     if spec.folder is None:
         return
-    folder = Path(spec.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOG_NAME).open("a", encoding="utf-8") as log:
-        traceback.print_exc(file=log)
+    with contextlib.suppress(OSError):  # the reason is told anyway
+        folder = Path(spec.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOG_NAME).open("a", encoding="utf-8") as log:
+            traceback.print_exc(file=log)

@@ -11,7 +11,7 @@ from pydantic import Field
 from textune.config.base import Config
 from textune.records import EndReason, Progress, TrialResult, TrialSpec
 
-__all__ = ["Evaluate", "Event", "Executor", "ExecutorConfig"]
+__all__ = ["PATIENCE_SECONDS", "Evaluate", "Event", "Executor", "ExecutorConfig"]
 
 Event = Progress | TrialResult
 Evaluate = Callable[[TrialSpec], Generator[Progress | None, None, TrialResult]]
@@ -21,6 +21,10 @@ the generator, or, when it is to go on later, by an InterruptedTrial thrown into
 its folder. Exceptions, kills and stops are turned into a TrialResult by the executor.
 Executors with processes pickle it: a module-level function, or an instance of a module-level class, of an imported
 module. If it has an attribute `preload` (names of modules), worker processes start with these imported."""
+
+
+PATIENCE_SECONDS = 5.0
+"""How long a worker that was asked to stop may take to do so by itself."""
 
 
 class Executor(ABC):
@@ -37,7 +41,13 @@ class Executor(ABC):
 
     @abstractmethod
     def wait(self, timeout_seconds: float | None = None) -> list[Event]:
-        """Returns the events since the last call, waiting for the first one; empty when the time is up."""
+        """Returns the events since the last call, waiting for the first one.
+
+        Empty when the time is up, or when there is a moment in which to look at the clock and at signals.
+
+        Raises:
+            FatalError: the study has to end; events that came before were returned by earlier calls.
+        """
 
     @abstractmethod
     def proceed(self, trial: int) -> None:
@@ -45,7 +55,11 @@ class Executor(ABC):
 
     @abstractmethod
     def stop(self, trial: int, end: EndReason, reason: str) -> None:
-        """Ends a trial; its TrialResult (with this end, and the best metrics so far) still comes through `wait`."""
+        """Ends a trial, also in the middle of an epoch; nothing happens if it has ended.
+
+        Its TrialResult still comes through `wait`, with this end and the best metrics so far, unless it came to an end
+        of its own at that moment. A trial that does not answer is not waited for longer than PATIENCE_SECONDS.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -59,7 +73,9 @@ class ExecutorConfig(Config):
     max_retries: int = Field(2, ge=0, description="times a trial is tried again after its worker died")
     timeout_seconds: float | None = Field(None, gt=0, description="a trial is ended after this; null: no limit")
     memory_bytes_per_worker: int | None = Field(
-        None, ge=2**20, description="main memory a trial may take beyond that of an idle worker; null: no limit"
+        None,
+        ge=2**20,
+        description="main memory for data a trial may take beyond what its idle worker holds, on Linux; null: no limit",
     )
     keep_models: Literal["best", "all", "none"] = Field("best", description="which trials' weights stay on disk")
 

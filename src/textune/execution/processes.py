@@ -7,6 +7,7 @@ cross, as JSON, request by request: after each Progress the worker waits to hear
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import multiprocessing.forkserver
 import multiprocessing.resource_tracker
@@ -15,6 +16,7 @@ import pickle
 import signal
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
@@ -26,7 +28,8 @@ from pydantic import Field
 
 from textune.errors import FatalError
 from textune.execution.attempt import result_so_far
-from textune.execution.base import Evaluate, Event, Executor, ExecutorConfig
+from textune.execution.base import PATIENCE_SECONDS, Evaluate, Event, Executor, ExecutorConfig
+from textune.execution.process_memory import DataLimit, kernel_kills
 from textune.execution.worker import Message, receive, send, work
 from textune.records import EndReason, Progress, TrialResult, TrialSpec
 from textune.registry import register
@@ -34,19 +37,18 @@ from textune.registry import register
 __all__ = ["ProcessesConfig", "ProcessesExecutor"]
 
 Context = ForkServerContext | SpawnContext
-PATIENCE_SECONDS = 5.0
-"""How long a worker may take to end by itself."""
 
 
 class ProcessesExecutor(Executor):
     """Starts workers as trials need them and keeps them; one that died is replaced by the next trial."""
 
-    def __init__(self, evaluate: Evaluate, workers: int, threads: int) -> None:
+    def __init__(self, evaluate: Evaluate, workers: int, threads: int, memory_bytes: int | None = None) -> None:
         self.slots = workers
-        self._threads = threads
-        self._objective = pickle.dumps(evaluate)
+        self._arguments = (pickle.dumps(evaluate), threads, memory_bytes)
         self._context = _context(evaluate)
         self._workers: list[_Worker] = []
+        self._fatal: FatalError | None = None
+        weakref.finalize(self, _end, self._workers)  # also when Python ends, which would wait for workers that wait
 
     def submit(self, spec: TrialSpec) -> None:
         for worker in [worker for worker in self._workers if worker.spec is None and not worker.process.is_alive()]:
@@ -54,79 +56,110 @@ class ProcessesExecutor(Executor):
         idle = next((worker for worker in self._workers if worker.spec is None), None)
         if idle is None:
             assert len(self._workers) < self.slots, "every slot is taken"
-            idle = _Worker(self._context, self._objective, self._threads)
+            idle = _Worker(self._context, self._arguments)
             self._workers.append(idle)
         idle.submit(spec)
 
     def wait(self, timeout_seconds: float | None = None) -> list[Event]:
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        deadline = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
         events: list[Event] = []
         while not events and (busy := [worker for worker in self._workers if worker.spec is not None]):
+            if self._fatal is not None:
+                raise self._fatal
             waited: list[Any] = [place for worker in busy for place in (worker.connection, worker.process.sentinel)]
-            ready = wait(waited, None if deadline is None else max(0.0, deadline - time.monotonic()))
-            if not ready:
-                break
+            until = min(deadline, *(worker.answer_by for worker in busy))
+            ready = wait(waited, None if until == math.inf else max(0.0, until - time.monotonic()))
             for worker in busy:
-                if worker.connection in ready or worker.process.sentinel in ready:
+                if worker.connection in ready or worker.process.sentinel in ready or worker.is_overdue():
                     events += self._hear(worker)
+            if time.monotonic() >= deadline:
+                break
         return events
 
     def proceed(self, trial: int) -> None:
-        self._of(trial).say(Message.PROCEED)
+        for worker in self._running(trial):
+            worker.say(Message.PROCEED)
 
     def stop(self, trial: int, end: EndReason, reason: str) -> None:
-        worker = self._of(trial)
-        worker.stopping = True
-        worker.say(Message.STOP, f"{end}:{reason}")
+        for worker in self._running(trial):
+            worker.stop(end, reason)
 
     def close(self) -> None:
-        while self._workers:
-            self._remove(self._workers[-1])
+        _end(self._workers)
 
     def _hear(self, worker: _Worker) -> list[Event]:
+        event: Event | None = None
         try:
             event = worker.hear()
         except EOFError:
             event = worker.lost()
             self._remove(worker)
+        except FatalError as error:
+            self._fatal = error  # raised when what others say has been told
         return [] if event is None else [event]
 
-    def _of(self, trial: int) -> _Worker:
-        return next(worker for worker in self._workers if worker.spec is not None and worker.spec.number == trial)
+    def _running(self, trial: int) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.spec is not None and worker.spec.number == trial]
 
     def _remove(self, worker: _Worker) -> None:
         self._workers.remove(worker)
         worker.end()
 
 
-class _Worker:
-    """The coordinator's side of one worker process. `spec` is the trial it runs, None while it is idle."""
+def _end(workers: list[_Worker]) -> None:
+    while workers:
+        workers[-1].end()
+        workers.pop()
 
-    def __init__(self, context: Context, objective: bytes, threads: int) -> None:
+
+class _Worker:
+    """The coordinator's side of one worker process.
+
+    Attributes:
+        spec: the trial it runs, None while it is idle.
+        answer_by: when it is killed if it has not answered; infinite unless it was asked to stop.
+    """
+
+    def __init__(self, context: Context, arguments: tuple[bytes, int, int | None]) -> None:
         self.spec: TrialSpec | None = None
-        self.stopping = False
+        self.answer_by = math.inf
+        self._end_asked: tuple[EndReason, str] | None = None
         self._progress: list[Progress] = []
         self._begin = 0.0
+        self._kernel_kills = 0
         self.connection, theirs = multiprocessing.Pipe()
-        self.process = context.Process(target=work, args=(theirs, objective, threads), daemon=True)
-        with _no_main_module():
-            self.process.start()
-        theirs.close()
+        self.process = context.Process(target=work, args=(theirs, *arguments), daemon=True)
+        try:
+            with _signals_blocked(), _no_main_module():
+                self.process.start()
+        except (OSError, EOFError) as error:
+            raise FatalError(f"no worker process can be started: {type(error).__name__}: {error}") from error
+        finally:
+            theirs.close()
 
     def submit(self, spec: TrialSpec) -> None:
-        self.spec, self.stopping, self._progress, self._begin = spec, False, [], time.perf_counter()
+        self.spec, self.answer_by, self._end_asked, self._progress = spec, math.inf, None, []
+        self._begin, self._kernel_kills = time.perf_counter(), kernel_kills()
         self.say(Message.RUN, spec.model_dump_json())
+
+    def stop(self, end: EndReason, reason: str) -> None:
+        if self._end_asked is None:
+            self._end_asked, self.answer_by = (end, reason), time.monotonic() + PATIENCE_SECONDS
+            self.say(Message.STOP, f"{end}:{reason}")
 
     def say(self, message: Message, content: str = "") -> None:
         with contextlib.suppress(EOFError):  # that it died is noticed when it is listened to
             send(self.connection, message, content)
+
+    def is_overdue(self) -> bool:
+        return time.monotonic() >= self.answer_by
 
     def hear(self) -> Event | None:
         """Returns what the worker says, or None if that is no news.
 
         Raises:
             FatalError: the worker says so.
-            EOFError: the worker died.
+            EOFError: the worker died, or is overdue.
         """
         if not self.connection.poll():
             raise EOFError
@@ -134,28 +167,39 @@ class _Worker:
         if message is Message.FATAL:
             raise FatalError(content)
         if message is Message.RESULT:
-            self.spec = None
+            self.spec, self.answer_by = None, math.inf
             return TrialResult.model_validate_json(content)
         progress = Progress.model_validate_json(content)
         self._progress.append(progress)
-        return None if self.stopping else progress
+        return progress if self._end_asked is None else None
 
     def lost(self) -> TrialResult:
-        """Returns the result of the trial whose worker died."""
+        """Returns the result of the trial whose worker died, or does not answer and is killed now."""
         assert self.spec is not None
+        if hangs := self.is_overdue():
+            self.process.kill()
         self.process.join(PATIENCE_SECONDS)
-        reason = f"{EndReason.WORKER_LOST.sentence} ({_how_it_died(self.process.exitcode)})"
-        seconds = time.perf_counter() - self._begin
-        return result_so_far(self.spec, self._progress, EndReason.WORKER_LOST, reason, seconds)
+        how = _how_it_died(self.process.exitcode)
+        if self._end_asked is not None:
+            end, reason = self._end_asked
+            what = "did not answer and was killed" if hangs else f"died ({how})"
+            reason = f"{reason or end.sentence}; its worker process {what}"
+        elif self.process.exitcode == -signal.SIGKILL and kernel_kills() > self._kernel_kills:
+            end = EndReason.OUT_OF_MEMORY
+            reason = f"probably out of memory: the kernel killed its worker process ({how})"
+        else:
+            end, reason = EndReason.WORKER_LOST, f"{EndReason.WORKER_LOST.sentence} ({how})"
+        return result_so_far(self.spec, self._progress, end, reason, time.perf_counter() - self._begin)
 
     def end(self) -> None:
         """An idle worker ends when its connection closes; a busy one is not waited for."""
         self.connection.close()
-        if self.spec is None:
+        with contextlib.suppress(ValueError):  # it is closed, or, though killed, waits for a disk
+            if self.spec is None:
+                self.process.join(PATIENCE_SECONDS)
+            self.process.kill()
             self.process.join(PATIENCE_SECONDS)
-        self.process.kill()
-        self.process.join()
-        self.process.close()
+            self.process.close()
 
 
 @register("executor", "processes")
@@ -165,8 +209,10 @@ class ProcessesConfig(ExecutorConfig):
     workers: int | None = Field(None, ge=1, description="trials at once; null: as many as the processor cores allow")
 
     def build(self, evaluate: Evaluate) -> ProcessesExecutor:
+        if self.memory_bytes_per_worker is not None:
+            DataLimit.check()
         workers = self.workers or max(1, _num_cores() // self.threads_per_trial)
-        return ProcessesExecutor(evaluate, workers, self.threads_per_trial)
+        return ProcessesExecutor(evaluate, workers, self.threads_per_trial, self.memory_bytes_per_worker)
 
 
 def _num_cores() -> int:
@@ -181,13 +227,25 @@ def _context(evaluate: Evaluate) -> Context:
     context = multiprocessing.get_context("forkserver")
     ours = sorted(name for name in sys.modules if name.startswith("textune."))
     context.set_forkserver_preload([*getattr(evaluate, "preload", ()), *ours])
-    multiprocessing.resource_tracker.ensure_running()  # here, because its start unblocks SIGINT
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is not for the server, from its start
-    try:
+    multiprocessing.resource_tracker.ensure_running()  # here, because its start unblocks signals
+    with _signals_blocked():
         multiprocessing.forkserver.ensure_running()
+    return context
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Keeps Ctrl-C and termination from a fork server that starts meanwhile; for the coordinator they come afterwards.
+
+    Asked first and blocked then: a Ctrl-C of a moment before is raised by whichever call comes next, and must not leave
+    the signals blocked.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return context
 
 
 @contextmanager
@@ -204,5 +262,8 @@ def _no_main_module() -> Iterator[None]:
 def _how_it_died(code: int | None) -> str:
     if code is None or code >= 0:
         return f"exit code {code}"
-    name = signal.Signals(-code).name
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # one of the real-time signals
+        return f"signal {-code}"
     return f"{name}; often the system kills for lack of memory" if name == "SIGKILL" else name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textune.errors import FatalError
 from textune.execution.attempt import Attempt, limit_threads
 from textune.execution.base import Evaluate, Event, Executor, ExecutorConfig
+from textune.execution.process_memory import DataLimit
 from textune.records import EndReason, TrialResult, TrialSpec
 from textune.registry import register
 
@@ -12,12 +13,12 @@ __all__ = ["SerialConfig", "SerialExecutor"]
 
 
 class SerialExecutor(Executor):
-    """Each `wait` runs the trial up to its next measurement."""
+    """Each `wait` runs the trial up to its next measurement, or to the next moment in which it can be stopped."""
 
     slots = 1
 
-    def __init__(self, evaluate: Evaluate, threads: int) -> None:
-        self._evaluate, self._threads = evaluate, threads
+    def __init__(self, evaluate: Evaluate, threads: int, memory_bytes: int | None = None) -> None:
+        self._evaluate, self._threads, self._memory_bytes = evaluate, threads, memory_bytes
         self._attempt: Attempt | None = None
         self._stopped: TrialResult | None = None
         self._undecided = False
@@ -25,7 +26,7 @@ class SerialExecutor(Executor):
     def submit(self, spec: TrialSpec) -> None:
         assert self._attempt is None, "the only slot is taken"
         limit_threads(self._threads)
-        self._attempt = Attempt(self._evaluate, spec)
+        self._attempt = Attempt(self._evaluate, spec, self._memory_bytes)
 
     def wait(self, timeout_seconds: float | None = None) -> list[Event]:  # noqa: ARG002 - a step takes what it takes
         if self._attempt is None or self._undecided:
@@ -35,6 +36,8 @@ class SerialExecutor(Executor):
         except FatalError:
             self._attempt = None
             raise
+        if event is None:
+            return []
         if isinstance(event, TrialResult):
             self._attempt = self._stopped = None
         else:
@@ -52,7 +55,7 @@ class SerialExecutor(Executor):
 
     def close(self) -> None:
         if self._attempt is not None:
-            self._attempt.stop(EndReason.INTERRUPTED, "")
+            self._attempt.close()
         self._attempt = self._stopped = None
 
 
@@ -61,4 +64,6 @@ class SerialConfig(ExecutorConfig):
     """Trials run one after the other in this process."""
 
     def build(self, evaluate: Evaluate) -> SerialExecutor:
-        return SerialExecutor(evaluate, self.threads_per_trial)
+        if self.memory_bytes_per_worker is not None:
+            DataLimit.check()
+        return SerialExecutor(evaluate, self.threads_per_trial, self.memory_bytes_per_worker)

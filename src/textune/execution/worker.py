@@ -5,9 +5,9 @@ A worker prints into the log of the trial it runs, leaves Ctrl-C to the coordina
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import faulthandler
+import fcntl
 import gc
 import multiprocessing
 import os
@@ -24,9 +24,13 @@ from pathlib import Path
 from textune.errors import FatalError
 from textune.execution.attempt import LOG_NAME, Attempt, limit_threads
 from textune.execution.base import Evaluate
+from textune.execution.process_memory import release_memory
 from textune.records import EndReason, TrialResult, TrialSpec
 
 __all__ = ["Message", "receive", "send", "work"]
+
+PR_SET_PDEATHSIG = 1
+"""From <sys/prctl.h>: the signal this process gets when its parent, the fork server, dies."""
 
 
 class Message(StrEnum):
@@ -57,20 +61,22 @@ def receive(connection: Connection) -> tuple[Message, str]:
     return Message(text[0]), text[1:]
 
 
-def work(connection: Connection, objective: bytes, threads: int) -> None:
+def work(connection: Connection, objective: bytes, threads: int, memory_bytes: int | None) -> None:
     """Runs trials until the coordinator closes the connection or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to a whole group, it is for the coordinator to act
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # for what a trial may start
+    _end_with_the_coordinator()
     faulthandler.enable()
-    threading.Thread(target=_die_with_the_coordinator, daemon=True).start()
     limit_threads(threads)
     gc.freeze()  # what was imported stays, and need not be looked at after each trial
     try:
         evaluate: Evaluate = pickle.loads(objective)  # noqa: S301 - from the coordinator, which started this process
         while True:
-            _, content = receive(connection)
-            _run(connection, evaluate, TrialSpec.model_validate_json(content))
-            _release_memory()
+            message, content = receive(connection)
+            if message is Message.RUN:  # else it came too late for the trial before
+                _run(connection, evaluate, TrialSpec.model_validate_json(content), memory_bytes)
+                release_memory()
     except EOFError:
         return
     except FatalError as error:
@@ -79,33 +85,38 @@ def work(connection: Connection, objective: bytes, threads: int) -> None:
         send(connection, Message.FATAL, f"a worker process cannot run trials: {type(error).__name__}: {error}")
 
 
-def _run(connection: Connection, evaluate: Evaluate, spec: TrialSpec) -> None:
+def _run(connection: Connection, evaluate: Evaluate, spec: TrialSpec, memory_bytes: int | None) -> None:
     with _output_to_log(spec):
-        attempt = Attempt(evaluate, spec)
+        attempt = Attempt(evaluate, spec, memory_bytes)
         event = attempt.step()
         while not isinstance(event, TrialResult):
-            send(connection, Message.PROGRESS, event.model_dump_json())
-            message, content = receive(connection)
-            if message is Message.STOP:
-                end, reason = content.split(":", 1)
-                event = attempt.stop(EndReason(end), reason)
-            else:
-                event = attempt.step()
+            if event is not None:
+                send(connection, Message.PROGRESS, event.model_dump_json())
+            if event is not None or connection.poll():
+                message, content = receive(connection)
+                if message is Message.STOP:
+                    end, reason = content.split(":", 1)
+                    event = attempt.stop(EndReason(end), reason)
+                    break
+            event = attempt.step()
     send(connection, Message.RESULT, event.model_dump_json())
 
 
-def _release_memory() -> None:
-    """Gives what a trial leaves back to the system: the C library keeps freed memory, gigabytes after large models."""
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):  # only glibc has it
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _die_with_the_coordinator() -> None:
+def _end_with_the_coordinator() -> None:
+    """Ends this process in the middle of a step, whatever it does, when the coordinator or the fork server dies."""
     coordinator = multiprocessing.parent_process()
     assert coordinator is not None
-    coordinator.join()
-    os._exit(1)  # in the middle of a step, whatever the main thread does
+
+    def watch() -> None:
+        coordinator.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    if sys.platform == "linux":  # there the kernel does it, also while C code holds the interpreter's lock
+        fcntl.fcntl(coordinator.sentinel, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(coordinator.sentinel, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(coordinator.sentinel, fcntl.F_SETFL, os.O_ASYNC)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import pytest
 
 from textune.errors import FatalError
 from textune.records import EndReason, Progress, TrialResult, TrialSpec
-from textune.testing.quadratic import Quadratic
+from textune.testing.quadratic import CHECKPOINT, Quadratic
 
-__all__ = ["ExecutorContract", "finish"]
+__all__ = ["ExecutorContract", "finish", "next_event", "start_endless"]
 
 EPOCHS = 3
 PATIENCE_SECONDS = 60.0
@@ -47,10 +48,16 @@ class ExecutorContract:
 
     def test_a_trial_waits_after_each_measurement(self, executor: Any) -> None:
         executor.submit(TrialSpec(number=0))
-        assert [event.epoch for event in executor.wait(PATIENCE_SECONDS)] == [1]
+        assert next_event(executor).epoch == 1
         assert executor.wait(0.05) == []
         executor.proceed(0)
-        assert [event.epoch for event in executor.wait(PATIENCE_SECONDS)] == [2]
+        assert next_event(executor).epoch == 2
+
+    def test_waiting_is_over_when_the_time_is_up(self, executor: Any) -> None:
+        start_endless(executor, TrialSpec(number=0))
+        begin = time.monotonic()
+        assert executor.wait(0.2) == []
+        assert time.monotonic() - begin < PATIENCE_SECONDS / 10
 
     def test_every_slot_can_be_filled_again(self, executor: Any) -> None:
         for first in (0, 100):
@@ -68,12 +75,58 @@ class ExecutorContract:
 
     def test_a_stopped_trial_keeps_its_best_measurement(self, executor: Any) -> None:
         executor.submit(TrialSpec(number=3, params={"x": 1.0}))
-        (first,) = executor.wait(PATIENCE_SECONDS)
+        first = next_event(executor)
         executor.stop(3, EndReason.PRUNED, "behind others")
-        (result,) = executor.wait(PATIENCE_SECONDS)
+        result = next_event(executor)
         assert result.end is EndReason.PRUNED
         assert result.reason == "pruned: behind others"
         assert (result.value, result.metrics, result.best_epoch, result.epochs) == (first.value, first.metrics, 1, 1)
+
+    @pytest.mark.parametrize("end", [EndReason.PRUNED, EndReason.TIMED_OUT, EndReason.INTERRUPTED])
+    def test_a_trial_can_be_stopped_within_an_epoch(self, executor: Any, end: EndReason) -> None:
+        first = start_endless(executor, TrialSpec(number=3))
+        executor.stop(3, end, "")
+        result = next_event(executor)
+        assert (result.end, result.reason) == (end, f"{end.value}: {end.sentence}")
+        assert (result.value, result.epochs) == (first.value, 1)
+        executor.submit(TrialSpec(number=4))
+        assert finish(executor, 4)[-1].end is EndReason.FINISHED
+
+    def test_stopping_a_trial_that_has_ended_does_nothing(self, executor: Any) -> None:
+        executor.submit(TrialSpec(number=0))
+        finish(executor, 0)
+        executor.stop(0, EndReason.TIMED_OUT, "")
+        executor.submit(TrialSpec(number=1))
+        executor.stop(0, EndReason.TIMED_OUT, "")
+        assert finish(executor, 1)[-1].end is EndReason.FINISHED
+
+    def test_an_interrupted_trial_goes_on_from_its_checkpoint(self, executor: Any, tmp_path: Path) -> None:
+        params = {"behaviour": "endless-once"}
+        start_endless(executor, TrialSpec(number=0, params=params, folder=str(tmp_path / "attempt-1")))
+        executor.stop(0, EndReason.INTERRUPTED, "")
+        assert next_event(executor).end is EndReason.INTERRUPTED
+        checkpoint, folder = tmp_path / "attempt-1" / CHECKPOINT, str(tmp_path / "attempt-2")
+        executor.submit(TrialSpec(number=0, attempt=2, params=params, folder=folder, checkpoint=str(checkpoint)))
+        *progress, result = finish(executor, 0)
+        assert [event.epoch for event in progress] == [2, 3]
+        assert (result.end, result.attempt) == (EndReason.FINISHED, 2)
+
+    def test_a_trial_that_is_not_interrupted_leaves_no_newer_checkpoint(self, executor: Any, tmp_path: Path) -> None:
+        executor.submit(TrialSpec(number=0, folder=str(tmp_path)))
+        next_event(executor)
+        executor.stop(0, EndReason.PRUNED, "")
+        next_event(executor)
+        assert not (tmp_path / CHECKPOINT).exists()
+
+    @pytest.mark.parametrize(
+        ("behaviour", "words"), [("unsaved", "; it could not be saved: OSError: the folder is gone"), ("stubborn", "")]
+    )
+    def test_a_trial_that_cannot_be_interrupted_ends(self, executor: Any, behaviour: str, words: str) -> None:
+        start_endless(executor, TrialSpec(number=0, params={"behaviour": behaviour}))
+        executor.stop(0, EndReason.INTERRUPTED, "")
+        result = next_event(executor)
+        assert result.end is EndReason.INTERRUPTED
+        assert result.reason.startswith("interrupted: the study was interrupted" + words)
 
     @pytest.mark.parametrize(
         ("behaviour", "end", "words"),
@@ -81,6 +134,7 @@ class ExecutorContract:
             ("crash", EndReason.CRASHED, "crashed: ValueError: the third layer is missing"),
             ("diverge", EndReason.DIVERGED, "diverged: the loss was nan at epoch 2, step 7"),
             ("out-of-memory", EndReason.OUT_OF_MEMORY, "out-of-memory: "),
+            ("quit", EndReason.CRASHED, "crashed: SystemExit: 4"),
             ("no-result", EndReason.CRASHED, "crashed: the objective returned None"),
         ],
     )
@@ -101,26 +155,43 @@ class ExecutorContract:
         finish(executor, 0)
         assert "Traceback" in (tmp_path / "attempt-1" / "log.txt").read_text(encoding="utf-8")
 
-    def test_a_fatal_error_reaches_the_study(self, executor: Any) -> None:
-        executor.submit(TrialSpec(number=0, params={"behaviour": "fatal"}))
+    @pytest.mark.parametrize("behaviour", ["fatal", "full-disk"])
+    def test_a_fatal_error_reaches_the_study(self, executor: Any, behaviour: str) -> None:
+        executor.submit(TrialSpec(number=0, params={"behaviour": behaviour}))
         with pytest.raises(FatalError, match="the disk is full"):
             finish(executor, 0)
 
     def test_closing_ends_running_trials_and_can_be_repeated(self, executor: Any) -> None:
         executor.submit(TrialSpec(number=0))
-        executor.wait(PATIENCE_SECONDS)
+        next_event(executor)
         executor.close()
         executor.close()
         assert executor.wait(0.0) == []
+
+
+def next_event(executor: Any) -> Any:
+    """Returns the next event of the only running trial."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (events := executor.wait(1.0)):
+        assert time.monotonic() < deadline, f"nothing was heard for {PATIENCE_SECONDS:g} s"
+    (event,) = events
+    return event
 
 
 def finish(executor: Any, trial: int) -> list[Any]:
     """Lets the only running trial go on to its end and returns its events."""
     events: list[Progress | TrialResult] = []
     while not events or not isinstance(events[-1], TrialResult):
-        arrived = executor.wait(PATIENCE_SECONDS)
-        assert arrived, f"nothing was heard of trial {trial} for {PATIENCE_SECONDS:g} s"
-        events += arrived
+        events.append(next_event(executor))
         if isinstance(events[-1], Progress):
             executor.proceed(trial)
     return events
+
+
+def start_endless(executor: Any, spec: TrialSpec) -> Any:
+    """Starts a trial, if it is not told otherwise one that goes on for ever; returns its measurement before that."""
+    executor.submit(spec if spec.params else spec.model_copy(update={"params": {"behaviour": "endless"}}))
+    measured = next_event(executor)
+    executor.proceed(spec.number)
+    assert executor.wait(0.05) == []
+    return measured

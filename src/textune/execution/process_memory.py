@@ -1,0 +1,85 @@
+"""What the system tells of a process's memory, and how it is limited and given back. Mostly Linux tells and limits."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from textune.errors import Problem, StudyError
+
+__all__ = ["DataLimit", "kernel_kills", "release_memory"]
+
+KERNEL_COUNTERS = (Path("/proc/vmstat"), Path("/sys/fs/cgroup/memory.events"))
+"""Where the kernel counts the processes it killed for lack of memory, in lines `oom_kill N`."""
+
+
+class DataLimit:
+    """Lets this process take so many bytes of data beyond what it holds at the beginning, and then fails allocations.
+
+    Data is what the kernel calls so (RLIMIT_DATA): heaps, tensors and the stacks of new threads, counted when they are
+    reserved; not mapped files and code. Memory that was freed, but is still held by the C library, can be used beyond.
+
+    Attributes:
+        num_bytes: None: no limit.
+    """
+
+    def __init__(self, num_bytes: int | None) -> None:
+        self.num_bytes = num_bytes
+        self._most = None if num_bytes is None else _data_bytes() + num_bytes
+
+    @staticmethod
+    def check() -> None:
+        """Raises StudyError if this system cannot limit data."""
+        if not sys.platform.startswith("linux"):
+            message = "memory is limited on Linux only; leave it out, or set it to null"
+            raise StudyError([Problem("", "execution.memory_bytes_per_worker", message)])
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Holds the process to its limit meanwhile."""
+        if self._most is None:
+            yield
+            return
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        most = self._most if hard == resource.RLIM_INFINITY else min(self._most, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def kernel_kills() -> int:
+    """Returns how many processes the kernel has killed for lack of memory; 0 where it does not tell."""
+    return sum(_counter(path) for path in KERNEL_COUNTERS)
+
+
+def release_memory() -> None:
+    """Gives what a trial leaves back to the system: the C library keeps freed memory, gigabytes after large models."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _data_bytes() -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
+
+
+def _counter(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        for line in path.read_text(encoding="ascii").splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return 0
