@@ -28,8 +28,11 @@ LOCK_FILE = ".lock"
 CHECKSUM = ',"crc":"'
 CHECKSUM_LENGTH = len(CHECKSUM) + 8 + len('"}')
 
-_USER_INFO = re.compile(r"(?<=://)[^/\s]*@")
-_QUERY = re.compile(r"(://[^\s'\"?]*)\?[^\s'\"]+")
+# A quote belongs to a URL unless what follows says that it ends the text the URL stands in.
+_INSIDE = r"""\\.|\\(?=@)|"(?![\s,:}\]]|$)|'(?![\s,:;.)}\]]|$)"""
+_USER_INFO = re.compile(rf"""(?<=://)(?:[^/\s'"\\]|{_INSIDE})*@""")
+_USER_INFO_WITH_SLASH = re.compile(rf"""(?<=://)[^\s/@:\['"\\]*:(?!\d*(?:[/?#\s'"]|$))(?:[^\n'"\\]|{_INSIDE})*@""")
+_QUERY = re.compile(rf"""(://[^\s'"?#]*[?#])(?:[^\s'"\\]|{_INSIDE})+""")
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -55,10 +58,15 @@ def dump_json(value: Any) -> str:
 
 
 def redact(text: str) -> str:
-    """Returns the text with user names, passwords and query strings of URLs replaced by `***`."""
+    """Returns the text with user names, passwords, query strings and fragments of URLs replaced by `***`.
+
+    The text may be a sentence, YAML or JSON, which stays JSON.
+    """
     if "://" not in text:
         return text
-    return _QUERY.sub(r"\1?***", _USER_INFO.sub("***@", text))
+    for pattern in (_USER_INFO, _USER_INFO_WITH_SLASH):
+        text = pattern.sub("***@", text)
+    return _QUERY.sub(r"\1***", text)
 
 
 def cache_folder() -> Path:
@@ -75,7 +83,7 @@ def cache_folder() -> Path:
 
 
 class LineLog:
-    """Appends JSON objects to a file, each on a line of its own that carries its CRC-32.
+    """Appends JSON objects to a file, each on a line of its own that carries its CRC-32; credentials are redacted.
 
     A line is with the operating system when `append` returns, so it survives the process; a thread forces lines to disk
     every second, so a power cut costs the last second at most. A torn tail that such a cut left is removed first.
@@ -99,7 +107,7 @@ class LineLog:
         Raises:
             FatalError: it cannot be written (disk full, folder gone).
         """
-        text = event if isinstance(event, str) else dump_json(event)
+        text = redact(event if isinstance(event, str) else dump_json(event))
         line = text.encode()
         line = b'%b,"crc":"%08x"}\n' % (line[:-1], zlib.crc32(line))
         try:
