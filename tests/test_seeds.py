@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from textune.seeds import derive, generator
 
-WORDS = st.text(st.characters(exclude_categories=["C"]), max_size=8)
+WORDS = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("\x1e\x1f01:")), max_size=8)
 NAMES = st.lists(st.one_of(WORDS, st.integers(0, 99)), max_size=4)
 
 
@@ -23,6 +23,11 @@ def test_a_seed_depends_on_the_study_seed_and_every_name(seed, names):
 def test_different_names_are_different_streams(one, other):
     same = [(type(name), name) for name in one] == [(type(name), name) for name in other]
     assert (derive(7, *one) == derive(7, *other)) == same
+
+
+def test_the_separator_inside_a_name_makes_no_other_name():
+    assert derive(7, "a\x1fstr:b") != derive(7, "a", "b")
+    assert derive(7, "a\x1e1b") != derive(7, "a\x1fb")
 
 
 def test_text_and_number_of_the_same_digits_differ():

@@ -165,10 +165,32 @@ def test_json_is_strict():
         ("'https://host/a?sig=1' is wrong? yes", "'https://host/a?***' is wrong? yes"),
         ("https://host/what@path", "https://host/what@path"),
         ("is a@b.c right?yes", "is a@b.c right?yes"),
+        ("https://user:pa/ss@host/a", "https://***@host/a"),
+        ("https://user:pa ss@host/a", "https://***@host/a"),
+        ("path: https://user:pa\"s's@host/a", "path: https://***@host/a"),
+        ("path: https://user:pa\\@host/a", "path: https://***@host/a"),
+        ("https://:token@host and https://key@host", "https://***@host and https://***@host"),
+        ("https://host/a#access_token=1 is", "https://host/a#*** is"),
+        ("https://host/a?it's=1", "https://host/a?***"),
+        ("https://host:80/a@b", "https://host:80/a@b"),
+        ("https://[::1]:80/a@b", "https://[::1]:80/a@b"),
+        ("https://host: ask a@b.c", "https://host: ask a@b.c"),
+        ('{"a":"https://host","b":"x@y"}', '{"a":"https://host","b":"x@y"}'),
     ],
 )
 def test_credentials_are_redacted(text, shown):
-    assert redact(text) == shown
+    assert redact(text) == shown == redact(shown)
+
+
+ANY = st.characters(exclude_characters="'", exclude_categories=["Cs"])
+
+
+@given(st.text(st.characters(codec="ascii", categories=["L", "N"])), st.text(ANY), st.text(ANY))
+def test_json_stays_json_without_its_secrets(user, password, other):
+    secret = f"x{password}"
+    value = {"url": f"https://{user}:{secret}@host/a", "other": [other.replace("://", ""), "https://host", "a@b", 1]}
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False), json.dumps(value, indent=2)):
+        assert json.loads(redact(text)) == {**value, "url": "https://***@host/a"}
 
 
 def test_the_cache_is_closed_to_others(tmp_path, monkeypatch):
