@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,10 +9,11 @@ import psutil
 import pytest
 
 from textune.errors import FatalError
+from textune.execution import process_memory, processes
 from textune.execution.processes import ProcessesConfig
 from textune.records import EndReason, TrialSpec
-from textune.testing.executors import PATIENCE_SECONDS, finish
-from textune.testing.quadratic import Quadratic
+from textune.testing.executors import PATIENCE_SECONDS, finish, next_event, start_endless
+from textune.testing.quadratic import CHECKPOINT, Quadratic
 
 
 @pytest.fixture
@@ -30,7 +32,10 @@ def wait_until(condition, what):
 
 
 class TestAWorkerThatDies:
-    @pytest.mark.parametrize(("behaviour", "words"), [("kill", "SIGKILL"), ("exit", "exit code 3")])
+    @pytest.mark.parametrize(
+        ("behaviour", "words"),
+        [("kill", "SIGKILL"), ("terminate", "SIGTERM"), ("segfault", "SIGSEGV"), ("exit", "exit code 3")],
+    )
     def test_is_a_failed_trial_and_is_replaced(self, executor, behaviour, words):
         executor.submit(TrialSpec(number=0, params={"behaviour": behaviour, "x": 0.5}))
         first, result = finish(executor, 0)
@@ -39,6 +44,16 @@ class TestAWorkerThatDies:
         assert (result.value, result.best_epoch) == (first.value, 1)
         executor.submit(TrialSpec(number=1))
         assert finish(executor, 1)[-1].end is EndReason.FINISHED
+
+    def test_leaves_a_checkpoint_for_the_next_attempt(self, executor, tmp_path):
+        params = {"behaviour": "segfault-once"}
+        executor.submit(TrialSpec(number=0, params=params, folder=str(tmp_path)))
+        assert finish(executor, 0)[-1].end is EndReason.WORKER_LOST
+        checkpoint = str(tmp_path / CHECKPOINT)
+        executor.submit(TrialSpec(number=0, attempt=2, params=params, folder=str(tmp_path), checkpoint=checkpoint))
+        *progress, result = finish(executor, 0)
+        assert [event.epoch for event in progress] == [2, 3]
+        assert (result.end, result.attempt) == (EndReason.FINISHED, 2)
 
     def test_while_it_waits_for_a_decision_is_noticed(self, executor):
         executor.submit(TrialSpec(number=0))
@@ -55,6 +70,83 @@ class TestAWorkerThatDies:
         process.join()
         executor.submit(TrialSpec(number=1))
         assert finish(executor, 1)[-1].end is EndReason.FINISHED
+
+    def test_before_it_hears_of_its_first_trial(self, executor):
+        executor.submit(TrialSpec(number=0))
+        executor._workers[0].process.kill()  # it takes longer to start than this
+        assert finish(executor, 0)[-1].end is EndReason.WORKER_LOST
+        executor.submit(TrialSpec(number=1))
+        assert finish(executor, 1)[-1].end is EndReason.FINISHED
+
+    def test_together_with_another(self):
+        executor = ProcessesConfig(workers=2).build(Quadratic())
+        for number in (0, 1):
+            start_endless(executor, TrialSpec(number=number))
+        for worker in executor._workers:
+            worker.process.kill()
+        ended = {}
+        while len(ended) < 2:
+            ended |= {result.trial: result.end for result in executor.wait(PATIENCE_SECONDS)}
+        assert ended == {0: EndReason.WORKER_LOST, 1: EndReason.WORKER_LOST}
+        executor.submit(TrialSpec(number=2))
+        assert finish(executor, 2)[-1].end is EndReason.FINISHED
+        executor.close()
+
+    def test_with_the_server_it_came_from(self, executor):
+        start_endless(executor, TrialSpec(number=0))
+        worker = psutil.Process(executor._workers[0].process.pid)
+        worker.parent().kill()
+        assert next_event(executor).end is EndReason.WORKER_LOST
+        wait_until(lambda: not is_alive(worker), "a worker outlived its server")
+        executor.submit(TrialSpec(number=1))
+        assert finish(executor, 1)[-1].end is EndReason.FINISHED
+
+    def test_leaves_no_process_behind(self, executor):
+        executor.submit(TrialSpec(number=0, params={"behaviour": "kill"}))
+        worker = psutil.Process(executor._workers[0].process.pid)
+        finish(executor, 0)
+        wait_until(lambda: not worker.is_running(), "a dead worker was not waited for")
+
+    @pytest.mark.parametrize(("counted", "end"), [(4, EndReason.OUT_OF_MEMORY), (3, EndReason.WORKER_LOST)])
+    def test_of_the_kernel_ran_out_of_memory(self, executor, tmp_path, monkeypatch, counted, end):
+        counters = tmp_path / "vmstat"
+        monkeypatch.setattr(process_memory, "KERNEL_COUNTERS", (counters, tmp_path / "missing"))
+        counters.write_text("pgfault 17\noom_kill 3\n")
+        start_endless(executor, TrialSpec(number=0))
+        counters.write_text(f"pgfault 18\noom_kill {counted}\n")
+        executor._workers[0].process.kill()
+        result = next_event(executor)
+        assert result.end is end
+        assert ("probably out of memory: the kernel killed its worker" in result.reason) == (counted == 4)
+
+
+class TestAWorkerThatDoesNotAnswer:
+    @pytest.fixture(autouse=True)
+    def impatience(self, monkeypatch):
+        monkeypatch.setattr(processes, "PATIENCE_SECONDS", 0.2)
+
+    @pytest.mark.parametrize("behaviour", ["hang", "hang-in-c"])
+    def test_is_killed_and_replaced(self, executor, behaviour):
+        first = start_endless(executor, TrialSpec(number=0, params={"behaviour": behaviour}))
+        worker = psutil.Process(executor._workers[0].process.pid)
+        executor.stop(0, EndReason.TIMED_OUT, "it took more than 60 s")
+        assert executor.wait(0.05) == []
+        result = next_event(executor)
+        assert result.end is EndReason.TIMED_OUT
+        assert result.reason == ("timed-out: it took more than 60 s; its worker process did not answer and was killed")
+        assert (result.value, result.epochs) == (first.value, 1)
+        assert not is_alive(worker)
+        executor.submit(TrialSpec(number=1))
+        assert finish(executor, 1)[-1].end is EndReason.FINISHED
+
+    def test_and_dies_ends_as_it_was_asked_to(self, executor, monkeypatch):
+        monkeypatch.setattr(processes, "PATIENCE_SECONDS", PATIENCE_SECONDS)
+        start_endless(executor, TrialSpec(number=0, params={"behaviour": "hang"}))
+        executor.stop(0, EndReason.PRUNED, "")
+        executor._workers[0].process.kill()
+        result = next_event(executor)
+        assert result.end is EndReason.PRUNED
+        assert "; its worker process died (SIGKILL" in result.reason
 
 
 class TestAWorker:
@@ -128,44 +220,70 @@ print("main", flush=True)
 from textune.execution.processes import ProcessesConfig
 from textune.records import TrialSpec
 from textune.testing.quadratic import Quadratic
-executor = ProcessesConfig(workers=2).build(Quadratic())
-for number in (0, 1):
-    executor.submit(TrialSpec(number=number, params={"behaviour": "hang"}))
-waiting = {0, 1}
+executor = ProcessesConfig(workers=3).build(Quadratic())
+behaviours = ["hang", "hang-in-c", "fine"]
+for number, behaviour in enumerate(behaviours):
+    executor.submit(TrialSpec(number=number, params={"behaviour": behaviour}))
+waiting = set(range(3))
 while waiting:
     for event in executor.wait():
         waiting.remove(event.trial)
-executor.proceed(1)  # one trial waits to hear, the other is in the middle of a step
+for number in (0, 1):  # two are in the middle of a step, the third waits to hear
+    executor.proceed(number)
 print(*(worker.process.pid for worker in executor._workers), flush=True)
-time.sleep(3600)
+if "end" not in sys.argv:
+    time.sleep(3600)
 """
+
+
+def start_coordinator(tmp_path, *arguments):
+    """Starts a program without a main guard whose workers are busy; returns it and all its descendants."""
+    script = tmp_path / "coordinator.py"
+    script.write_text(COORDINATOR)
+    process = subprocess.Popen(
+        [sys.executable, script, *arguments], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout.readline() == "main\n"
+    family = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family += [child for child in psutil.Process(process.pid).children(recursive=True) if child not in family]
+    return process, family
 
 
 @pytest.fixture
 def coordinator(tmp_path):
-    """A program without a main guard whose two workers are busy, and their process ids."""
-    script = tmp_path / "coordinator.py"
-    script.write_text(COORDINATOR)
-    with subprocess.Popen(
-        [sys.executable, script], stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        assert process.stdout.readline() == "main\n"
-        yield process, [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
+    process, family = start_coordinator(tmp_path)
+    with process:
+        yield process, family
         process.kill()
 
 
-def test_workers_end_with_a_killed_coordinator(coordinator):
-    process, workers = coordinator
-    family = psutil.Process(process.pid).children(recursive=True)
-    assert set(workers) <= set(family)
+def test_nothing_outlives_a_killed_coordinator(coordinator):
+    process, family = coordinator
+    assert len(family) == 5  # workers, fork server, resource tracker
     process.kill()
     process.wait()
     wait_until(lambda: not any(is_alive(each) for each in family), "a process outlived its coordinator")
 
 
+def test_termination_of_the_whole_group_is_for_the_coordinator_alone(coordinator):
+    _, family = coordinator
+    for each in family:
+        os.kill(each.pid, signal.SIGTERM)
+        os.kill(each.pid, signal.SIGINT)
+    time.sleep(0.2)  # nothing tells that nothing happens
+    assert all(is_alive(each) for each in family)
+
+
+def test_a_program_can_end_without_closing_its_executor(tmp_path):
+    process, family = start_coordinator(tmp_path, "end")
+    with process:
+        assert process.wait(PATIENCE_SECONDS) == 0
+    wait_until(lambda: not any(is_alive(each) for each in family), "a process outlived its coordinator")
+
+
 def test_the_program_that_started_the_study_is_not_run_again(coordinator):
-    process, workers = coordinator
-    assert len(workers) == 2
+    process, _ = coordinator
     process.kill()
     assert process.stdout.read() == ""
 
