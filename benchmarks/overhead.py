@@ -72,7 +72,7 @@ def measure(sampler: Any, executor: Any, trials: int) -> tuple[list[float], int]
                 ),
                 resolve=resolve,
                 sampler=sampler.build(SPACE, OBJECTIVE, seed=42),
-                pruner=NoPrunerConfig().build(OBJECTIVE),
+                new_pruner=lambda: NoPrunerConfig().build(OBJECTIVE),
                 executor=executor.build(Quadratic(epochs=1)),
                 log=log,
                 trackers=(TableConfig().build(folder), watch),

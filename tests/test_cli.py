@@ -91,8 +91,12 @@ class TestResultsGoToStdout:
         assert "tiny: maximize valid.accuracy; 1 trial" in said.err
         assert "majority class" in said.err
         again = textune("run", study, "--out", tmp_path / "run")
-        assert (again.code, again.out) == (2, "")
-        assert "add --fresh" in again.err
+        assert (again.code, again.out) == (0, said.out)
+        assert f"going on with {tmp_path / 'run'}: 1 of 3 trials ended" in again.err
+        assert textune("show", tmp_path / "run", "--json").out.count('"complete": 3') == 1
+        once_more = textune("run", study, "--out", tmp_path / "run")
+        assert (once_more.code, once_more.out) == (0, said.out)
+        assert f"{tmp_path / 'run'} is finished: all 3 trials were run" in once_more.err
         quiet = textune("run", study, "--out", tmp_path / "run", "--fresh", "--quiet", "--set", "search.trials=1")
         assert (quiet.code, quiet.out, quiet.err) == (0, f"{tmp_path / 'run'}\n", "")
         assert (tmp_path / "run.1" / "report.html").exists()

@@ -61,11 +61,9 @@ class TestBrokenData:
 
 
 class TestRun:
-    def test_refuses_a_folder_that_is_there_before_it_reads_data(self, study, tmp_path):
-        (tmp_path / "run").mkdir()
-        (tmp_path / "run" / "events.jsonl").touch()
-        with pytest.raises(RunFolderError, match="add --fresh"):
-            commands.run(study("never read"), out=tmp_path / "run", quiet=True)
+    def test_refuses_another_study_before_it_reads_data(self, study, finished):
+        with pytest.raises(RunFolderError, match=r"holds another study(.|\n)*add --fresh"):
+            commands.run(study("never read"), out=finished.folder.path, quiet=True)
 
     def test_leaves_the_whole_folder(self, finished):
         names = {path.name for path in finished.folder.path.iterdir()} - {".lock"}
@@ -164,7 +162,7 @@ def test_runs_that_cannot_be_read_are_listed_with_the_reason(tmp_path):
     (tmp_path / "broken" / "events.jsonl").write_text("nonsense\n", encoding="utf-8")
     (line,) = commands.runs(tmp_path)
     assert line.startswith("broken  ")
-    assert "does not begin with the start of a study" in line
+    assert "holds no whole line" in line
 
 
 def test_kinds_lists_every_role_or_one():

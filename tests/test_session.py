@@ -43,7 +43,7 @@ class TestFacts:
 class TestTheModelKeeper:
     @pytest.fixture
     def folder(self, tmp_path):
-        return RunFolder.create(tmp_path / "run", fresh=False)
+        return RunFolder.create(tmp_path / "run")
 
     def kept(self, folder, keep, values, direction="maximize"):
         keeper = ModelKeeper(folder, Objective(direction=direction), keep)
@@ -139,7 +139,7 @@ def test_a_second_run_is_told_what_the_first_cost(tiny_study, tmp_path):
 
 def test_what_was_run_is_written_down_without_credentials(tiny_study, tmp_path, monkeypatch):
     loaded = load_study(tiny_study)
-    folder = RunFolder.create(tmp_path / "run", fresh=False)
+    folder = RunFolder.create(tmp_path / "run")
     secret = "https://user:secret@host/data.csv?token=secret"
     object.__setattr__(loaded, "text", f"data: {{path: {secret}}}")
     session.write_study(loaded, folder, {"config": loaded.config.dump(), "source": secret})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 from textune.errors import RunFolderError
 from textune.records import StudyRecord, TrialState
 from textune.run_folder import EVENTS, RunFolder
-from textune.tracking.log import read_study
+from textune.storage import FolderLock
+from textune.tracking.log import read_past, read_study
 
 if TYPE_CHECKING:
     from textune.config.load import LoadedStudy
     from textune.execution.base import Executor
     from textune.study import Search
     from textune.tracking.base import Tracker
-    from textune.tracking.log import EventLog
+    from textune.tracking.log import EventLog, Past
 
 __all__ = ["Finished", "check", "describe", "kinds", "load_run", "report", "run", "runs", "show"]
 
@@ -49,25 +50,53 @@ def run(
     quiet: bool = False,
     allow_plugins: bool = False,
 ) -> Finished:
-    """Runs a study: check, prepare, search, hand over, read the test split once, report.
+    """Runs a study, or goes on with it: check, prepare, search, hand over, read the test split once, report.
 
     Raises:
         StudyError: the study is wrong; nothing was written.
         DataError: the data cannot be used; nothing was written.
-        RunFolderError: the run folder exists and `fresh` is off, or is in use.
+        RunFolderError: the run folder holds another study, is in use or damaged; nothing was changed.
     """
     from textune.config.load import load_study  # what only looks at runs starts without it
 
     loaded = load_study(source, overrides, allow_plugins=allow_plugins)
     trials = planned_trials(loaded)
     path = out or Path("runs") / loaded.config.name
-    RunFolder.refuse_existing(path, fresh=fresh)
+    folder = RunFolder.at(path)
+    with ExitStack() as held:
+        if folder is None or fresh:
+            if folder is not None:
+                FolderLock(path).release()  # a study that still runs keeps its folder
+            return _run(loaded, trials, path, None, held, quiet=quiet)
+        held.enter_context(FolderLock(path))
+        past = read_past(path) if folder.events.is_file() else None
+        if past is not None:
+            from textune import resume
 
-    from textune import session
+            resume.refuse_other_study(past, loaded, folder)
+            if resume.is_finished(past, trials, loaded.config.search.timeout_seconds):
+                return _already_finished(folder, past.record, quiet=quiet)
+        return _run(loaded, trials, folder, past, held, quiet=quiet)
+
+
+def _already_finished(folder: RunFolder, record: StudyRecord, *, quiet: bool) -> Finished:
+    from textune.report.terminal import show as result_table
+    from textune.tracking.console import Console
+
+    with Console(quiet=quiet) as console:
+        console.say(f"{folder.path} is finished: {record.reason}; add trials to go on, or --fresh to start anew")
+        console.show(result_table(record, folder.path))
+    return Finished(folder, record)
+
+
+def _run(
+    loaded: LoadedStudy, trials: int | None, place: Path | RunFolder, past: Past | None, held: ExitStack, *, quiet: bool
+) -> Finished:
+    """Runs a study in a new folder (a path: made once the data is known to be sound), or in one that is locked."""
+    from textune import resume, session
     from textune.data import Cache
     from textune.report import write_report
     from textune.report.terminal import show as result_table
-    from textune.storage import FolderLock
     from textune.study import search
     from textune.tracking.console import Console
     from textune.tracking.log import EventLog
@@ -77,12 +106,22 @@ def run(
     with Console(quiet=quiet) as console, closing(_executor(loaded, trials, cache.root)) as executor:
         prepared = prepare_data(loaded.config, loaded.folders, cache)
         facts = session.gather_facts(loaded, prepared, cache, console.say)
-        folder = RunFolder.create(path, fresh=fresh)
-        with FolderLock(folder.path), closing(EventLog(folder.path)) as log:
-            header = session.study_header(loaded, facts, prepared)
+        header = session.study_header(loaded, facts, prepared)
+        if isinstance(place, RunFolder):
+            folder = place
+        else:
+            folder = RunFolder.create(place)
+            held.enter_context(FolderLock(folder.path))
+        if past is not None:
+            resume.refuse_other_data(past, prepared.fingerprint, folder)
+            header["notes"] = resume.version_notes(past, header)
+            resume.take_back(past, folder)
+            for line in (*resume.welcome(past, folder, trials), *header["notes"]):
+                console.say(line)
+        with closing(EventLog(folder.path)) as log:
             header["estimate"] = session.estimate(loaded, prepared, trials, executor.slots, cache)
             session.write_study(loaded, folder, header)
-            record = search(_search(loaded, trials, executor, folder, header, log, console))
+            record = search(_search(loaded, trials, executor, folder, header, log, past, console))
             try:
                 record = session.hand_over(record, loaded, prepared, facts, folder, cache, log, console.say)
             finally:  # also where the last training diverges, or somebody does not want to wait for it
@@ -111,6 +150,7 @@ def _search(
     folder: RunFolder,
     header: dict[str, Any],
     log: EventLog,
+    past: Past | None,
     console: Tracker,
 ) -> Search:
     """Builds the other parts of the search that a study names."""
@@ -140,12 +180,16 @@ def _search(
         start=start,
         resolve=resolve,
         sampler=sampler.build(loaded.space, objective, config.seed),
-        pruner=pruner.build(objective),
+        new_pruner=lambda: pruner.build(objective),
         executor=executor,
         base=loaded.base_params() if search.include_base or not loaded.space.dimensions else None,
         seed=config.seed,
-        folder_of=lambda number, attempt: str(folder.attempt(number, attempt)),
+        folder=folder,
         log=log,
+        past=past,
+        max_retries=execution.max_retries,
+        trial_timeout_seconds=execution.timeout_seconds,
+        lag=search.lag if search.deterministic else None,
         trackers=[
             *(tracker.build(folder.path) for tracker in trackers),
             ModelKeeper(folder, objective, execution.keep_models),

@@ -143,7 +143,8 @@ class Progress(Record):
 class TrialResult(Record):
     """How a trial ended. `metrics` are those of the best epoch (mean over folds), `value` the objective among them.
 
-    `reason` begins with the end-reason word. `details` holds numbers worth keeping: num_parameters,
+    `reason` begins with the end-reason word. `final` is False where another attempt at the trial follows, or may: its
+    worker died, or the study was interrupted. `details` holds numbers worth keeping: num_parameters,
     examples_per_second, peak_memory_bytes, precision, vector_coverage …
     """
 
@@ -159,10 +160,16 @@ class TrialResult(Record):
     seconds_per_epoch: float | None = None
     folder: str | None = None
     details: dict[str, Any] = Field(default_factory=dict)
+    final: bool = True
 
     @property
     def state(self) -> TrialState:
         return self.end.state
+
+    @property
+    def lost_worker(self) -> bool:
+        """Whether the worker died, so that the same trial may well end otherwise."""
+        return self.end is EndReason.WORKER_LOST or bool(self.details.get("killed"))
 
 
 class TrialRecord(Record):

@@ -9,9 +9,10 @@ from pathlib import Path
 from textune.errors import RunFolderError
 from textune.storage import LOCK_FILE, FolderLock
 
-__all__ = ["EVENTS", "RunFolder"]
+__all__ = ["CHECKPOINT", "EVENTS", "RunFolder"]
 
 EVENTS = "events.jsonl"
+CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
@@ -20,28 +21,27 @@ class RunFolder:
 
     path: Path
 
-    @staticmethod
-    def refuse_existing(path: Path, *, fresh: bool) -> None:
-        """Raises RunFolderError if there is something at `path` that `fresh` may not move aside, or `fresh` is off."""
-        if not _is_taken(path):
-            return
-        if not _is_run(path):
-            raise RunFolderError(f"{path} exists and is no run folder; name another folder with --out")
-        if not fresh:
-            raise RunFolderError(
-                f"{path} exists; add --fresh to move it aside and start anew, or name another folder with --out"
-            )
-        FolderLock(path).release()  # a study that still runs keeps its folder
-
     @classmethod
-    def create(cls, path: Path, *, fresh: bool) -> RunFolder:
-        """Makes a new run folder; an existing one is moved aside to `<name>.1` (`.2`, …) if `fresh`.
+    def at(cls, path: Path) -> RunFolder | None:
+        """Returns the run folder at `path`, None if nothing is there.
 
         Raises:
-            RunFolderError: the folder exists and `fresh` is off, or it is no run folder, or its study still runs.
+            RunFolderError: something else is there.
         """
-        cls.refuse_existing(path, fresh=fresh)
-        if _is_taken(path):
+        if not _is_taken(path):
+            return None
+        if not _is_run(path):
+            raise RunFolderError(f"{path} exists and is no run folder; name another folder with --out")
+        return cls(path)
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """Makes a new run folder; an existing one is moved aside to `<name>.1` (`.2`, …).
+
+        Raises:
+            RunFolderError: something else is there, or a study still runs in it.
+        """
+        if cls.at(path) is not None:
             with FolderLock(path):
                 _move_aside(path.absolute())
         try:
@@ -96,6 +96,18 @@ class RunFolder:
 
     def outcomes(self, trial: int, attempt: int = 1) -> Path:
         return self.attempt(trial, attempt) / "outcomes.npz"
+
+    def last_checkpoint(self, trial: int, attempt: int) -> Path | None:
+        """Returns the checkpoint of the latest attempt, up to `attempt`, that left one."""
+        paths = (self.attempt(trial, each) / CHECKPOINT for each in range(attempt, 0, -1))
+        return next((path for path in paths if path.is_file()), None)
+
+    def drop_checkpoints(self, trial: int) -> None:
+        for path in (self.path / "trials" / f"{trial:04d}").glob(f"attempt-*/{CHECKPOINT}"):
+            path.unlink(missing_ok=True)
+
+    def drop_best(self) -> None:
+        shutil.rmtree(self.best, ignore_errors=True)
 
     def drop_model(self, trial: int, attempt: int = 1) -> None:
         shutil.rmtree(self.model(trial, attempt), ignore_errors=True)

@@ -26,7 +26,7 @@ from textune.config.study import METRICS
 from textune.data import Cache, Prepared, content_key, describe
 from textune.execution.attempt import limit_threads
 from textune.pipeline import Pipeline
-from textune.records import Objective, StudyRecord, TrialResult, TrialState
+from textune.records import Objective, StudyRecord, TrialRecord, TrialResult, TrialState
 from textune.run_folder import RunFolder
 from textune.stats.baselines import fit_tfidf, majority
 from textune.stats.intervals import Interval, bootstrap, wilson
@@ -34,7 +34,7 @@ from textune.storage import cache_folder, dump_json, redact, write_atomically
 from textune.tracking.base import Event, Tracker
 from textune.tracking.log import EventLog
 from textune.training.metrics import confusion_matrix, evaluate
-from textune.trial import train_on_all
+from textune.trial import run, train_on_all
 from textune.version import __version__
 
 __all__ = [
@@ -212,11 +212,10 @@ def hand_over(
         return record
     limit_threads(execution.threads_per_trial)  # as in a trial: the same numbers, and no slower for small models
     source = folder.model(best.spec.number, best.spec.attempt)
-    if len(prepared.splits.folds) > 1:
+    if not source.exists():
         if record.state == "interrupted":
             return record  # whoever stopped it does not want to wait for one more training
-        say(f"training the best config (trial {best.spec.number}) once more, on all rows but the test rows")
-        train_on_all(best, loaded.folders, cache).save(source)
+        _train_again(best, loaded, prepared, cache, source, say)
     pipeline = Pipeline.load(source)
     if execution.keep_models == "none":
         shutil.rmtree(source)
@@ -229,6 +228,20 @@ def hand_over(
     test = _read_test(pipeline, prepared, facts, record.objective, folder)
     log.read_test(test)
     return record.model_copy(update={"test": test})
+
+
+def _train_again(
+    best: TrialRecord, loaded: LoadedStudy, prepared: Prepared, cache: Cache, target: Path, say: Say
+) -> None:
+    """Trains the chosen config where no trial left its model: after several folds, or where the weights are gone."""
+    number = best.spec.number
+    if len(prepared.splits.folds) > 1:
+        say(f"training the best config (trial {number}) once more, on all rows but the test rows")
+        train_on_all(best, loaded.folders, cache).save(target)
+        return
+    say(f"training the best config (trial {number}) again: its weights are not there any more")
+    for _ in run(best.spec.model_copy(update={"folder": str(target.parent)}), loaded.folders, cache):
+        pass
 
 
 def _read_test(
@@ -248,7 +261,7 @@ def _read_test(
         "num_rows": len(rows),
         "interval": {"metric": f"test.{name}", **_interval(name, labels_N, probabilities_NK).dump()},
         "baselines": facts.test_scores(prepared),
-        "readings": _count_reading(prepared, folder),
+        "readings": _count_reading(prepared, folder, probabilities_NK),
     }
 
 
@@ -258,15 +271,20 @@ def _interval(name: str, labels_N: NDArray[np.int64], probabilities_NK: NDArray[
     return bootstrap(lambda labels, each: evaluate(labels, each, [name])[name], labels_N, probabilities_NK)
 
 
-def _count_reading(prepared: Prepared, folder: RunFolder) -> int:
-    """Counts readings of a test set over all studies of this user; clearing the cache does not forget them."""
+def _count_reading(prepared: Prepared, folder: RunFolder, probabilities_NK: NDArray[np.float32]) -> int:
+    """Counts readings of a test set over all studies of this user; clearing the cache does not forget them.
+
+    What a study that was killed in between reads once more, with the same model, is no other reading.
+    """
     rows = prepared.splits.test.astype(np.int64).tobytes()
     fingerprint = hashlib.sha256(prepared.fingerprint.encode() + rows).hexdigest()[:40]
     path = cache_folder() / "test-readings" / f"{fingerprint}.json"
     path.parent.mkdir(exist_ok=True)
     readings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    readings.append({"run": str(folder.path.resolve()), "time": time.time()})
-    write_atomically(path, dump_json(readings))
+    this = {"run": str(folder.path.resolve()), "digest": hashlib.sha256(probabilities_NK.tobytes()).hexdigest()[:16]}
+    if not readings or this.items() - readings[-1].items():
+        readings.append({**this, "time": time.time()})
+        write_atomically(path, dump_json(readings))
     return len(readings)
 
 

@@ -116,6 +116,7 @@ class LineLog:
             while line:
                 line = line[os.write(self._file, line) :]
         except OSError as error:
+            self._error = error  # a line may be torn: one more after it would make that look like damage
             raise FatalError(f"{self.path} cannot be written: {error.strerror}; what it held before is kept") from error
         self._written.set()
 
@@ -173,7 +174,8 @@ def read_events(path: Path) -> tuple[list[dict[str, Any]], int]:
         else:
             raise RunFolderError(
                 f"{path}:{damaged}: the line does not match its checksum, and whole lines follow; it was changed by "
-                "hand, or the disk is at fault; restore the file from a copy, or start anew with --fresh"
+                "hand, or the disk is at fault; restore the file from a copy, start anew with --fresh, or go on from "
+                f"the lines before it: head -n {damaged - 1} '{path}' > '{path}.cut' && mv '{path}.cut' '{path}'"
             )
     return events, torn_bytes
 

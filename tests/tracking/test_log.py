@@ -63,16 +63,16 @@ def test_the_reading_of_the_test_split_is_kept_after_the_end(tmp_path):
     assert read_study(tmp_path).test == {"test.accuracy": 0.5, "test.loss": "NaN"}
 
 
-def test_a_later_attempt_replaces_what_the_earlier_one_measured(tmp_path):
+def test_a_later_attempt_goes_on_from_what_the_earlier_one_measured(tmp_path):
     events = [
         TrialSpec(number=0),
         Progress(trial=0, epoch=1, epochs=2, value=0.9),
         TrialResult(trial=0, end=EndReason.WORKER_LOST, reason="worker-lost"),
         TrialSpec(number=0, attempt=2),
-        Progress(trial=0, attempt=2, epoch=1, epochs=2, value=0.1),
+        Progress(trial=0, attempt=2, epoch=2, epochs=2, value=0.1),
     ]
     (trial,) = write(tmp_path, events).trials
-    assert (trial.spec.attempt, trial.result, [progress.value for progress in trial.progress]) == (2, None, [0.1])
+    assert (trial.spec.attempt, trial.result, [progress.value for progress in trial.progress]) == (2, None, [0.9, 0.1])
 
 
 def test_a_torn_last_line_is_left_out(tmp_path):

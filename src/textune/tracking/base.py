@@ -24,6 +24,10 @@ class Tracker(ABC):
     def record(self, event: Event) -> None:
         """Called for every event."""
 
+    def replay(self, event: Event) -> None:
+        """Called, right after `start`, for every event of earlier sessions of a study that goes on."""
+        self.record(event)
+
     def finish(self, study: StudyRecord) -> None:  # noqa: B027 - optional
         """Called once after the last trial, also when the study was interrupted or failed."""
 

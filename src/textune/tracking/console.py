@@ -156,6 +156,10 @@ class Console(Tracker):
         elif isinstance(event, Progress) and self._live is None and self._standing.total == 1:
             self.say(f"epoch {event.epoch}/{event.epochs}: {self._value(event.value)}, {duration(event.seconds)}")
 
+    def replay(self, event: Event) -> None:
+        """An earlier session has shown it."""
+        self._standing.add(event)
+
     def finish(self, study: StudyRecord) -> None:  # noqa: ARG002  # the result is shown once the test rows were read
         self._stop()
 

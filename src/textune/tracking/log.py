@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,29 +16,34 @@ from textune.run_folder import EVENTS
 from textune.storage import LineLog, dump_json, read_events
 from textune.tracking.base import Event, StudyStart
 
-__all__ = ["EndState", "EventLog", "StudyHistory", "read_study"]
+__all__ = ["EndState", "EventLog", "Past", "StudyHistory", "read_past", "read_study"]
 
 EndState = Literal["done", "interrupted", "failed"]
 
-_EVENTS: dict[str, type[Event]] = {"trial-started": TrialSpec, "progress": Progress, "trial-ended": TrialResult}
-_NAMES = {cls: name for name, cls in _EVENTS.items()}
+STARTS = ("study-started", "study-resumed")
+_EVENTS: dict[str, type[Event]] = {
+    "trial-started": TrialSpec,
+    "progress": Progress,
+    "trial-ended": TrialResult,
+    "attempt-ended": TrialResult,  # another attempt follows, or may
+}
 
 
 class EventLog:
     """Appends events to a run folder's `events.jsonl`.
 
-    Lines: study-started, trial-started, progress, trial-ended, test-read, study-ended; each with its Unix time.
-    Every method raises FatalError if it cannot write: a study must not go on unrecorded.
+    Lines: study-started, study-resumed, trial-started, progress, attempt-ended, trial-ended, test-read, study-ended;
+    each with its Unix time. Every method raises FatalError if it cannot write: a study must not go on unrecorded.
     """
 
     def __init__(self, folder: Path) -> None:
         self._lines = LineLog(folder / EVENTS)
 
-    def start(self, study: StudyStart) -> None:
-        self._append("study-started", study.model_dump_json())
+    def start(self, study: StudyStart, *, resumed: bool = False) -> None:
+        self._append(STARTS[resumed], study.model_dump_json())
 
     def record(self, event: Event) -> None:
-        self._append(_NAMES[type(event)], event.model_dump_json())
+        self._append(_name(event), event.model_dump_json())
 
     def read_test(self, test: Mapping[str, Any]) -> None:
         """Records the one reading of the test split."""
@@ -54,6 +60,12 @@ class EventLog:
         self._lines.append(f'{{"event":"{name}","time":{time.time():.3f},"content":{content}}}')
 
 
+def _name(event: Event) -> str:
+    if isinstance(event, TrialResult):
+        return "trial-ended" if event.final else "attempt-ended"
+    return "trial-started" if isinstance(event, TrialSpec) else "progress"
+
+
 class StudyHistory:
     """Gathers events into a StudyRecord."""
 
@@ -65,27 +77,38 @@ class StudyHistory:
         self._test: dict[str, Any] | None = None
         self._state: Literal["running"] | EndState = "running"
         self._reason = ""
-        self._seconds = 0.0
+        self.seconds = 0.0
 
     def add(self, event: Event) -> None:
         if isinstance(event, TrialSpec):
             self._specs[event.number] = event
-            self._progress[event.number] = []
+            self._progress.setdefault(event.number, [])
             self._results.pop(event.number, None)  # of an earlier attempt
         elif isinstance(event, Progress):
             self._progress[event.trial].append(event)
         else:
             self._results[event.trial] = event
 
+    def resume(self, start: StudyStart) -> None:
+        """The study goes on: another trial may come out best, so what the test rows said is of the past."""
+        self._start, self._test, self._state, self._reason = start, None, "running", ""
+
     def read_test(self, test: dict[str, Any]) -> None:
         self._test = test
 
     def end(self, state: Literal["running"] | EndState, reason: str, seconds: float) -> None:
-        self._state, self._reason, self._seconds = state, reason, seconds
+        self._state, self._reason, self.seconds = state, reason, seconds
+
+    def result(self, trial: int) -> TrialResult | None:
+        return self._results.get(trial)
+
+    def progress(self, trial: int) -> list[Progress]:
+        """Returns the measurements of a trial, those of earlier attempts first."""
+        return list(self._progress.get(trial, ()))
 
     def unfinished(self) -> list[TrialRecord]:
-        """Returns the trials that started and did not end."""
-        return [trial for trial in self._trials() if trial.result is None]
+        """Returns the trials that started and did not end for good."""
+        return [trial for trial in self._trials() if trial.result is None or not trial.result.final]
 
     def record(self) -> StudyRecord:
         return StudyRecord(
@@ -96,7 +119,7 @@ class StudyHistory:
             header=self._start.header,
             trials=tuple(self._trials()),
             test=self._test,
-            seconds=self._seconds,
+            seconds=self.seconds,
         )
 
     def _trials(self) -> list[TrialRecord]:
@@ -106,32 +129,77 @@ class StudyHistory:
         ]
 
 
+@dataclass(frozen=True)
+class Past:
+    """What the log of a study holds, for the next session to go on from.
+
+    Attributes:
+        start: of the latest session.
+        events: of all sessions, in order.
+        record: how the study stands.
+        seconds: the time it ran, all sessions together.
+        torn_bytes: what a power cut or a full disk left of a last line; it is cut when the study goes on.
+    """
+
+    start: StudyStart
+    events: tuple[Event, ...]
+    record: StudyRecord
+    seconds: float
+    torn_bytes: int
+
+
+def read_past(folder: Path) -> Past | None:
+    """Returns what the log holds, None where it has no whole line; of a study that runs, or was killed, up to now.
+
+    Raises:
+        RunFolderError: there is no log, it is damaged, or another version of textune wrote it.
+    """
+    path = folder / EVENTS
+    lines, torn_bytes = read_events(path)
+    if not lines:
+        return None
+    if lines[0]["event"] != STARTS[0]:
+        raise RunFolderError(f"{path} does not begin with the start of a study; start anew with --fresh")
+    try:
+        return _gather(lines, torn_bytes)
+    except (ValidationError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{path} is not understood; another version of textune wrote it: {error}") from error
+
+
 def read_study(folder: Path) -> StudyRecord:
     """Returns a study as its log tells it; one that still runs, or was killed, is `running`.
 
     Raises:
         RunFolderError: there is no log, it is damaged, or another version of textune wrote it.
     """
-    path = folder / EVENTS
-    lines, _ = read_events(path)
-    if not lines or lines[0]["event"] != "study-started":
-        raise RunFolderError(f"{path} does not begin with the start of a study; start anew with --fresh")
-    try:
-        history = StudyHistory(StudyStart.model_validate(lines[0]["content"]))
-        history.end("running", "", lines[-1]["time"] - lines[0]["time"])
-        for line in lines[1:]:
-            _replay(history, line["event"], line["content"])
-    except (ValidationError, KeyError) as error:
-        raise RunFolderError(f"{path} is not understood; another version of textune wrote it: {error}") from error
-    return history.record()
+    past = read_past(folder)
+    if past is None:
+        raise RunFolderError(
+            f"{folder / EVENTS} holds no whole line: the study was stopped before its first trial; run it again"
+        )
+    return past.record
 
 
-def _replay(history: StudyHistory, name: str, content: dict[str, Any]) -> None:
-    if name in _EVENTS:
-        history.add(_EVENTS[name].model_validate(content))
-    elif name == "test-read":
-        history.read_test(content)
-    elif name == "study-ended":
-        history.end(content["state"], content["reason"], content["seconds"])
-    else:
-        raise KeyError(name)
+def _gather(lines: Sequence[Mapping[str, Any]], torn_bytes: int) -> Past:
+    start = StudyStart.model_validate(lines[0]["content"])
+    history, events = StudyHistory(start), list[Event]()
+    before, since, running = 0.0, lines[0]["time"], True
+    for line in lines:
+        name, content = line["event"], line["content"]
+        if name in _EVENTS:
+            events.append(_EVENTS[name].model_validate(content))
+            history.add(events[-1])
+        elif name in STARTS:
+            start = StudyStart.model_validate(content)
+            before, since, running = history.seconds, line["time"], True
+            history.resume(start)
+        elif name == "test-read":
+            history.read_test(content)
+        elif name == "study-ended":
+            running = False
+            history.end(content["state"], content["reason"], content["seconds"])
+        else:
+            raise KeyError(name)
+        if running:
+            history.seconds = before + line["time"] - since
+    return Past(start, tuple(events), history.record(), history.seconds, torn_bytes)

@@ -34,6 +34,7 @@ class TableTracker(Tracker):
     def start(self, study: StudyStart) -> None:
         self._metrics, self._params = study.metrics, study.paths
         header = ["trial", "state", "reason", *self._metrics, "best_epoch", "epochs", "seconds", "seconds_per_epoch"]
+        self._path.unlink(missing_ok=True)  # of an earlier session, whose events are all told again
         self._append([*header, *self._params])
 
     def record(self, event: Event) -> None:

@@ -1,6 +1,8 @@
 import itertools
 import json
 import logging
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,8 @@ from textune.execution.base import Executor
 from textune.execution.processes import ProcessesConfig
 from textune.execution.serial import SerialConfig
 from textune.records import EndReason, Objective, Progress, StudyStart, TrialResult, TrialSpec, TrialState
+from textune.run_folder import RunFolder
+from textune.search.base import Pruner
 from textune.search.grid import GridConfig
 from textune.search.none import NoPrunerConfig
 from textune.search.optuna import MedianConfig, TpeConfig
@@ -34,7 +38,7 @@ def a_search(space=None, *, sampler=None, pruner=None, executor=None, trials=Non
     return Search(
         start=StudyStart(name="study", objective=OBJECTIVE, trials=trials, timeout_seconds=timeout_seconds),
         sampler=(sampler or RandomConfig()).build(space or a_space(), OBJECTIVE, seed=1),
-        pruner=(pruner or NoPrunerConfig()).build(OBJECTIVE),
+        new_pruner=lambda: (pruner or NoPrunerConfig()).build(OBJECTIVE),
         executor=(executor or SerialConfig()).build(Quadratic()),
         **{"resolve": resolve, "seed": 1, **parts},
     )
@@ -83,7 +87,7 @@ class TestHowASearchEnds:
         tracker = Witness(KeyboardInterrupt(), at=9)
         study = search(a_search(executor=executor, trials=100, trackers=[tracker]))
         assert study.state == "interrupted"
-        assert study.reason.startswith("it was asked to stop while ")
+        assert study.reason == "it was asked to stop at once"
         assert study.count(TrialState.COMPLETE) >= 1
         last = study.trials[-1].result
         assert (last.end, last.reason) == (EndReason.INTERRUPTED, "interrupted: the study was interrupted")
@@ -146,10 +150,15 @@ class TestTrials:
         assert "exhausted" in study.reason
 
     def test_a_spec_says_all_a_worker_needs(self):
-        study = search(a_search(trials=2, stage=3, folder_of=lambda trial, attempt: f"trials/{trial}/{attempt}"))
+        study = search(a_search(trials=2, stage=3, folder=RunFolder(Path("runs/mine"))))
         spec = study.trials[1].spec
         assert spec.seed == study.trials[0].spec.seed == derive(1, "trial")
-        assert (spec.stage, spec.attempt, spec.folder, spec.objective) == (3, 1, "trials/1/1", OBJECTIVE)
+        assert (spec.stage, spec.attempt, spec.folder, spec.objective) == (
+            3,
+            1,
+            "runs/mine/trials/0001/attempt-1",
+            OBJECTIVE,
+        )
 
     def test_failures_are_rows_and_the_search_goes_on(self):
         behaviours = ("crash", "diverge", "out-of-memory", "no-result", "nan", "fine")
@@ -194,6 +203,13 @@ class TestTrials:
         assert ends == {EndReason.WORKER_LOST}
 
 
+class Strict(Pruner):
+    def __init__(self, decide):
+        self.should_prune = decide
+
+    should_prune = None
+
+
 class TestPruning:
     def parts(self, **parts):
         return a_search(sampler=GridConfig(), pruner=MedianConfig(startup_trials=1), **parts)
@@ -207,14 +223,12 @@ class TestPruning:
         assert len(better.progress) == better.result.epochs == 1
 
     def test_a_trial_in_its_last_epoch_is_not_stopped(self):
-        parts = self.parts()
-        parts.pruner.should_prune = lambda progress: progress.epoch == progress.epochs
+        parts = replace(self.parts(), new_pruner=lambda: Strict(lambda progress: progress.epoch == progress.epochs))
         assert search(parts).count(TrialState.COMPLETE) == 5
 
     def test_the_base_point_runs_to_its_end(self):
         parts = self.parts(base={"x": 1.0}, resolve=lambda params: resolve({"x": 1.0, **params}))
-        parts.pruner.should_prune = lambda progress: True
-        study = search(parts)
+        study = search(replace(parts, new_pruner=lambda: Strict(lambda _progress: True)))
         assert [trial.result.state.value for trial in study.trials] == ["complete"] + ["pruned"] * 4
 
 
@@ -261,7 +275,8 @@ class TestTelling:
             submit = proceed = stop = close = None
 
             def wait(self, timeout_seconds=None):
-                real = self.executor.wait(timeout_seconds)
+                if not (real := self.executor.wait(timeout_seconds)):
+                    return real
                 late = TrialResult(trial=real[0].trial, attempt=0, end=EndReason.FINISHED, reason="finished", value=9)
                 return [late, late.model_copy(update={"trial": 99}), *real]
 

@@ -1,0 +1,116 @@
+"""Going on with a study: what the next session may change, and what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from textune.config.load import LoadedStudy
+from textune.errors import RunFolderError
+from textune.records import TrialState
+from textune.run_folder import RunFolder
+from textune.storage import redact
+from textune.tracking.log import Past
+from textune.tracking.wording import count, duration
+
+__all__ = ["is_finished", "refuse_other_data", "refuse_other_study", "take_back", "version_notes", "welcome"]
+
+MAY_CHANGE = ("execution", "tracking", "search.trials", "search.timeout_seconds")
+"""Settings that do not change what a trial measures or which are proposed."""
+MOST_SHOWN = 10
+
+
+def refuse_other_study(past: Past, loaded: LoadedStudy, folder: RunFolder) -> None:
+    """Raises RunFolderError if a run folder holds another study; the sentence lists the differences."""
+    header = past.start.header
+    before, now = (dict(_leaves(config)) for config in (header.get("config") or {}, loaded.config.dump()))
+    before |= {f"plug-in {path}": digest for path, digest in (header.get("plugins") or {}).items()}
+    now |= {f"plug-in {path}": digest for path, digest in loaded.plugins.items()}
+    paths = [path for path in dict.fromkeys((*before, *now)) if not path.startswith(MAY_CHANGE)]
+    different = [path for path in paths if _shown(before, path) != _shown(now, path)]
+    if different:
+        lines = [f"  {path}: {_shown(before, path)} there, {_shown(now, path)} now" for path in different[:MOST_SHOWN]]
+        if len(different) > MOST_SHOWN:
+            lines.append(f"  and {len(different) - MOST_SHOWN} more")
+        raise RunFolderError(
+            f"{folder.path} holds another study; it can go on with more trials, more time, another executor or other "
+            "trackers, but these differ:\n" + "\n".join(lines) + "\n"
+            "put them back, add --fresh to move the folder aside and start anew, or name another folder with --out"
+        )
+
+
+def refuse_other_data(past: Past, fingerprint: str, folder: RunFolder) -> None:
+    """Raises RunFolderError if the data changed since the study began."""
+    before = (past.start.header.get("data") or {}).get("fingerprint")
+    if before != fingerprint:
+        raise RunFolderError(
+            f"{folder.path}: the data changed since the study began (fingerprint {str(before)[:12]} there, "
+            f"{fingerprint[:12]} now), and trials on different data cannot be compared; put the data back, or add "
+            "--fresh to start anew"
+        )
+
+
+def is_finished(past: Past, trials: int | None, timeout_seconds: float | None) -> bool:
+    """Whether there is nothing left to do: no trial, no reading of the test rows."""
+    record, limits = past.record, (past.start.trials, past.start.timeout_seconds)
+    splits = (record.header.get("data") or {}).get("splits") or {}
+    unread = record.test is None and "test" in splits and record.best is not None
+    return record.state == "done" and not unread and limits == (trials, timeout_seconds)
+
+
+def version_notes(past: Past, header: Mapping[str, Any]) -> list[str]:
+    """Returns what earlier sessions noted, and a sentence for each version that changed since the last one."""
+    before, now = (
+        {"textune": each.get("textune"), **(each.get("versions") or {})} for each in (past.start.header, header)
+    )
+    changed = [f"{name} {before.get(name)} → {now[name]}" for name in now if before.get(name) != now[name]]
+    notes = list(past.start.header.get("notes") or ())
+    if changed:
+        notes.append(
+            f"from trial {len(past.record.trials)} on with other versions ({', '.join(changed)}): "
+            "trials before and after may differ by them"
+        )
+    return notes
+
+
+def welcome(past: Past, folder: RunFolder, trials: int | None) -> list[str]:
+    """Returns what a person is told when a study goes on."""
+    record = past.record
+    ended = sum(1 for trial in record.trials if trial.result is not None and trial.result.final)
+    going_on = len(record.trials) - ended
+    planned = "" if trials is None else f" of {count(trials)}"
+    parts = [f"going on with {folder.path}: {count(ended)}{planned} trials ended"]
+    if going_on:
+        parts.append(f"{going_on} {'goes' if going_on == 1 else 'go'} on")
+    parts.append(f"{duration(past.seconds)} used so far")
+    lines = [", ".join(parts)]
+    if past.torn_bytes:
+        lines.append(f"the log ended in a torn line of {past.torn_bytes} bytes, which was cut")
+    if record.test is not None:
+        lines.append("the test rows were read when the study ended; reading them again will be counted as another")
+    return lines
+
+
+def take_back(past: Past, folder: RunFolder) -> None:
+    """Puts the model handed over by an earlier session back to its trial: another may come out best."""
+    best = past.record.best
+    if not folder.best.exists() or best is None or best.result is None:
+        return
+    source = folder.model(best.spec.number, best.spec.attempt)
+    if source.exists() or best.result.state is not TrialState.COMPLETE:
+        folder.drop_best()
+    else:
+        source.parent.mkdir(parents=True, exist_ok=True)
+        folder.best.rename(source)
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def _shown(settings: Mapping[str, Any], path: str) -> str:
+    return redact(str(settings[path])) if path in settings else "nothing"

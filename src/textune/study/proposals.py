@@ -1,0 +1,121 @@
+"""The next trial to start, as long as there is one."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from textune.errors import TextuneError
+from textune.records import EndReason, TrialResult, TrialSpec, TrialState
+from textune.search.base import Params
+from textune.seeds import derive
+from textune.space import same_text
+from textune.study.learners import Learners
+from textune.study.parts import Search
+
+__all__ = ["MAX_REPEATS", "Proposals", "is_measured"]
+
+MAX_REPEATS = 20
+"""Points in a row that were measured before; a sampler that comes to this finds nothing new."""
+
+
+class _Point(NamedTuple):
+    config: dict[str, Any]
+    key: str
+    refusal: str | None = None
+
+
+class Proposals:
+    """Turns what the sampler proposes into specs.
+
+    Attributes:
+        over: why there is none any more.
+        refused: trial → why its params make no valid config.
+    """
+
+    def __init__(self, parts: Search, learners: Learners) -> None:
+        self._parts, self._learners = parts, learners
+        self._seed = derive(parts.seed, "trial")  # the same for all trials, so that they are comparable
+        used = parts.past.seconds if parts.past is not None else 0.0
+        self._deadline = parts.clock() + (parts.start.timeout_seconds or float("inf")) - used
+        self._count = 0
+        self._asked: set[str] = set()
+        self._measured_by: dict[str, int] = {}
+        self._keys: dict[int, str] = {}
+        self._repeats = 0
+        self._last: tuple[Params, _Point] | None = None
+        self.over = ""
+        self.refused: dict[int, str] = {}
+
+    def next(self) -> TrialSpec | None:
+        """Returns the next trial; None if none may start, now or at all (then `over` says why)."""
+        parts, number = self._parts, self._count
+        if self.over or not self._learners.can_ask(number):
+            return None
+        if parts.start.trials is not None and number >= parts.start.trials:
+            self.over = f"all {number} trials were run"
+        elif parts.clock() >= self._deadline:
+            self.over = f"the time allowed, {parts.start.timeout_seconds:g} s, was used up"
+        elif self._repeats == MAX_REPEATS:
+            self.over = f"the sampler finds nothing new: its last {MAX_REPEATS} points had been measured before"
+        elif (spec := self.propose()) is not None:
+            return spec
+        else:
+            self.over = f"the search space is exhausted: there are no more than {number} different trials"
+        return None
+
+    def propose(self) -> TrialSpec | None:
+        """Returns the next trial whatever the limits say; None if the space is exhausted."""
+        number = self._count
+        if self._parts.is_base(number):
+            return self._spec(self._parts.base or {}, self._resolve({}))
+        params = self._learners.ask(number, self._is_new)
+        return None if params is None else self._spec(params, self._resolve(params))
+
+    def ended(self, result: TrialResult) -> None:
+        """A point that was not measured, for a reason that is not its own, may be tried again."""
+        key = self._keys[result.trial]
+        if not is_measured(result) and self._measured_by.get(key) == result.trial:
+            del self._measured_by[key]
+
+    def runs(self, spec: TrialSpec) -> None:
+        """A repeated point is run after all, as the trial it repeats was not measured."""
+        self._measured_by[self._keys[spec.number]] = spec.number
+
+    def _spec(self, params: Params, point: _Point) -> TrialSpec:
+        number = self._count
+        self._count += 1
+        self._asked.add(point.key)
+        self._keys[number] = point.key
+        repeat_of = self._measured_by.setdefault(point.key, number)
+        self._repeats = self._repeats + 1 if repeat_of != number else 0
+        if point.refusal is not None:
+            self.refused[number] = point.refusal
+        return TrialSpec(
+            number=number,
+            stage=self._parts.stage,
+            params=dict(params),
+            config=point.config,
+            objective=self._parts.start.objective,
+            seed=self._seed,
+            repeat_of=None if repeat_of == number else repeat_of,
+            folder=self._parts.folder_of(number, 1),
+        )
+
+    def _is_new(self, params: Params) -> bool:
+        return self._resolve(params).key not in self._asked
+
+    def _resolve(self, params: Params) -> _Point:
+        if self._last is None or self._last[0] != params:
+            self._last = (params, self._point(params))
+        return self._last[1]
+
+    def _point(self, params: Params) -> _Point:
+        try:
+            return _Point(*self._parts.resolve(params))
+        except (TextuneError, ValueError) as error:
+            return _Point({}, f"no config {same_text(params)}", " ".join(str(error).split()))
+
+
+def is_measured(result: TrialResult) -> bool:
+    """Whether another trial of the same point would end in the same way."""
+    return result.state in (TrialState.COMPLETE, TrialState.PRUNED) or result.end is EndReason.DIVERGED
