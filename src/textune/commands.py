@@ -17,7 +17,7 @@ from textune.tracking.log import read_past, read_study
 if TYPE_CHECKING:
     from textune.config.load import LoadedStudy
     from textune.execution.base import Executor
-    from textune.study import Search
+    from textune.study import KnownResults, Search
     from textune.tracking.base import Tracker
     from textune.tracking.log import EventLog, Past
 
@@ -97,6 +97,7 @@ def _run(
     from textune.data import Cache
     from textune.report import write_report
     from textune.report.terminal import show as result_table
+    from textune.reuse import SharedResults
     from textune.study import search
     from textune.tracking.console import Console
     from textune.tracking.log import EventLog
@@ -121,7 +122,9 @@ def _run(
         with closing(EventLog(folder.path)) as log:
             header["estimate"] = session.estimate(loaded, prepared, trials, executor.slots, cache)
             session.write_study(loaded, folder, header)
-            record = search(_search(loaded, trials, executor, folder, header, log, past, console))
+            shared = loaded.config.search.reuse_results == "shared"
+            known = SharedResults(loaded, prepared, cache) if shared else None
+            record = search(_search(loaded, trials, executor, folder, header, log, past, known, console))
             try:
                 record = session.hand_over(record, loaded, prepared, facts, folder, cache, log, console.say)
             finally:  # also where the last training diverges, or somebody does not want to wait for it
@@ -151,6 +154,7 @@ def _search(
     header: dict[str, Any],
     log: EventLog,
     past: Past | None,
+    known: KnownResults | None,
     console: Tracker,
 ) -> Search:
     """Builds the other parts of the search that a study names."""
@@ -190,6 +194,7 @@ def _search(
         max_retries=execution.max_retries,
         trial_timeout_seconds=execution.timeout_seconds,
         lag=search.lag if search.deterministic else None,
+        known=known,
         trackers=[
             *(tracker.build(folder.path) for tracker in trackers),
             ModelKeeper(folder, objective, execution.keep_models),
