@@ -195,6 +195,15 @@ class StudyConfig(TrialConfig):
     execution: Annotated[Config, Component("executor")] = DEFAULT
     tracking: Trackers = Field(("table",), description="where numbers go, beside the event log", validate_default=True)
 
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> StudyConfig:
+        if self.search.deterministic and self.execution.timeout_seconds is not None:  # type: ignore[attr-defined]
+            raise ValueError(
+                "has search.deterministic: true and execution.timeout_seconds; how far a trial comes in a time is "
+                "different each run, so leave one of them out"
+            )
+        return self
+
     @property
     def objective(self) -> Objective:
         return self.search.objective

@@ -1,0 +1,119 @@
+"""`search.deterministic`: the same study for any number of workers."""
+
+import pytest
+
+from textune.config.load import load_study
+from textune.errors import StudyError
+from textune.execution.processes import ProcessesConfig
+from textune.records import Objective, Progress, StudyStart, TrialResult, TrialSpec
+from textune.run_folder import RunFolder
+from textune.search.base import Pruner, Sampler
+from textune.search.optuna import MedianConfig, SuccessiveHalvingConfig, TpeConfig
+from textune.space import FloatDimension, Space
+from textune.study import Search, search
+from textune.study.learners import LaggedLearners
+from textune.testing.quadratic import Quadratic, resolve
+from textune.tracking.log import EventLog, read_past
+
+OBJECTIVE = Objective()
+SPACE = Space([FloatDimension("x", 0.0, 1.0), FloatDimension("y", 0.0, 1.0)], lambda *_: None)
+
+
+def run(folder, workers, pruner, lag=4, trials=24):
+    folder.mkdir(exist_ok=True)
+    past = read_past(folder) if (folder / "events.jsonl").exists() else None
+    log = EventLog(folder)
+    study = search(
+        Search(
+            start=StudyStart(name="study", objective=OBJECTIVE, trials=trials),
+            resolve=resolve,
+            sampler=TpeConfig(startup_trials=4).build(SPACE, OBJECTIVE, seed=1),
+            new_pruner=lambda: pruner.build(OBJECTIVE),
+            executor=ProcessesConfig(workers=workers).build(Quadratic(epochs=4)),
+            seed=1,
+            folder=RunFolder(folder),
+            log=log,
+            past=past,
+            lag=lag,
+        )
+    )
+    log.close()
+    return study
+
+
+def story(study):
+    return [
+        (trial.spec.params, [each.value for each in trial.progress], trial.result.end, trial.result.value)
+        for trial in study.trials
+    ]
+
+
+@pytest.mark.parametrize("pruner", [MedianConfig(startup_trials=2), SuccessiveHalvingConfig()])
+def test_it_is_the_same_for_any_number_of_workers(tmp_path, pruner):
+    alone = run(tmp_path / "1", 1, pruner)
+    assert {trial.result.end.value for trial in alone.trials} == {"finished", "pruned"}
+    for workers in (2, 4):
+        assert story(run(tmp_path / str(workers), workers, pruner)) == story(alone)
+
+
+def test_it_is_the_same_after_it_was_cut_off(tmp_path):
+    pruner = MedianConfig(startup_trials=2)
+    whole = run(tmp_path / "whole", 3, pruner)
+    lines = (tmp_path / "whole" / "events.jsonl").read_bytes().splitlines(keepends=True)
+    for number in range(1, len(lines), 9):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "events.jsonl").write_bytes(b"".join(lines[:number]))
+        assert story(run(folder, 2, pruner)) == story(whole), number
+
+
+class Listening(Sampler, Pruner):
+    """Notes whom it was told of."""
+
+    def __init__(self):
+        self.told = []
+
+    def ask(self, number, is_new):
+        return {"x": number}
+
+    def tell(self, event):
+        names = {TrialSpec: "start", Progress: "measured", TrialResult: "end"}
+        trial = event.number if isinstance(event, TrialSpec) else event.trial
+        self.told.append((names[type(event)], trial))
+
+    def should_prune(self, progress):
+        self.told.append(("measured", progress.trial))
+        return False
+
+
+def test_a_trial_sees_exactly_the_ended_trials_below_its_number_minus_the_lag():
+    sampler, pruners = Listening(), []
+
+    def new_pruner():
+        pruners.append(Listening())
+        return pruners[-1]
+
+    learners = LaggedLearners(sampler, new_pruner, lag=2)
+    for number in (0, 1, 2):
+        assert learners.can_ask(number)
+        learners.ask(number, lambda _: True)
+        learners.tell(TrialSpec(number=number))
+    assert not learners.can_ask(3)
+    for number in (2, 1, 0):  # in whatever order they end
+        learners.measure(Progress(trial=number, epoch=1, epochs=2, value=0.5))
+        learners.tell(TrialResult(trial=number, end="finished", reason="finished"))
+    assert learners.can_ask(4)
+    learners.ask(4, lambda _: True)
+    learners.tell(TrialSpec(number=4))
+    seen = [("start", 0), ("measured", 0), ("end", 0), ("start", 1), ("measured", 1), ("end", 1)]
+    assert sampler.told == seen
+    assert pruners[-1].told == [*seen, ("start", 4)]
+    learners.measure(Progress(trial=4, epoch=1, epochs=2, value=0.5))
+    assert pruners[-1].told == [*seen, ("start", 4), ("measured", 4)]
+
+
+@pytest.mark.parametrize("limit", [{"search": {"timeout_seconds": 60}}, {"execution": {"timeout_seconds": 60}}])
+def test_stopping_by_time_is_refused(limit):
+    study = {"search": {"deterministic": True, **limit.get("search", {})}, "execution": limit.get("execution", {})}
+    with pytest.raises(StudyError, match="deterministic: true"):
+        load_study(study)
