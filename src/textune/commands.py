@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from textune.errors import RunFolderError
 from textune.records import StudyRecord, TrialState
 from textune.run_folder import EVENTS, RunFolder
-from textune.storage import FolderLock
+from textune.storage import FolderLock, full_disk_told
 from textune.tracking.log import read_past, read_study
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def run(
     trials = planned_trials(loaded)
     path = out or Path("runs") / loaded.config.name
     folder = RunFolder.at(path)
-    with ExitStack() as held:
+    with full_disk_told(path), ExitStack() as held:
         if folder is None or fresh:
             if folder is not None:
                 FolderLock(path).release()  # a study that still runs keeps its folder

@@ -13,13 +13,23 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from textune.errors import FatalError, RunFolderError
 
-__all__ = ["FolderLock", "LineLog", "cache_folder", "dump_json", "read_events", "redact", "write_atomically"]
+__all__ = [
+    "FolderLock",
+    "LineLog",
+    "cache_folder",
+    "dump_json",
+    "full_disk_told",
+    "is_disk_full",
+    "read_events",
+    "redact",
+    "write_atomically",
+]
 
 SYNC_SECONDS = 1.0
 """What a power cut may cost at most."""
@@ -80,6 +90,28 @@ def cache_folder() -> Path:
         folder = user_cache_path("textune", appauthor=False)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Safetensors, for one, has only the system's sentence."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    return (isinstance(error, OSError) and error.errno in full) or os.strerror(errno.ENOSPC) in str(error)
+
+
+@contextlib.contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """Raises FatalError, with a sentence, where something inside fails because the disk is full."""
+    try:
+        yield
+    except FatalError:
+        raise
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        raise FatalError(
+            f"{folder} cannot be written: the disk is full; what was measured is kept: make room and run the same "
+            "command again to go on"
+        ) from error
 
 
 class LineLog:

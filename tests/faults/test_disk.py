@@ -34,7 +34,7 @@ def undisturbed(tmp_path_factory):
     return place
 
 
-@pytest.mark.parametrize("points", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("points", [2, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("executor", ["serial", "processes"])
 def test_a_full_disk_loses_nothing(tmp_path, undisturbed, points, executor):
     expected = outcome(undisturbed)

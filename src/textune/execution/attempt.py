@@ -15,6 +15,7 @@ from textune.errors import DivergedError, FatalError, InterruptedTrial, TextuneE
 from textune.execution.base import Evaluate, Event
 from textune.execution.process_memory import DataLimit
 from textune.records import EndReason, Progress, TrialResult, TrialSpec
+from textune.storage import is_disk_full
 
 __all__ = ["LOG_NAME", "Attempt", "limit_threads", "result_so_far"]
 
@@ -45,7 +46,7 @@ class Attempt:
         except FatalError:
             raise
         except (Exception, SystemExit) as error:
-            if _is_disk_full(error):
+            if is_disk_full(error):
                 raise FatalError(f"trial {self.spec.number} cannot write its files: the disk is full") from error
             _write_traceback(self.spec)
             return self._result(*_end_of(error))
@@ -133,12 +134,6 @@ def _is_out_of_memory(error: BaseException, text: str) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
-
-
-def _is_disk_full(error: BaseException) -> bool:
-    """Safetensors has only the system's sentence."""
-    full = (errno.ENOSPC, errno.EDQUOT)
-    return (isinstance(error, OSError) and error.errno in full) or os.strerror(errno.ENOSPC) in str(error)
 
 
 def _write_traceback(spec: TrialSpec) -> None:
