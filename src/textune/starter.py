@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from statistics import median, quantiles
 
-from textune.data import Table, locate, read_table
+from textune.data import Reading, Table, locate, read_table
 from textune.errors import DataError, suggestion
 
 __all__ = ["first_study"]
@@ -51,7 +51,7 @@ def _read(file: str, label: str) -> tuple[Table, str | None]:
     first: Table | DataError | None = None
     for delimiter in (None, *DELIMITERS):
         try:
-            table = read_table(place, delimiter=delimiter)
+            table = read_table(place, reading=Reading(delimiter=delimiter))
         except DataError as error:
             first = first or error
             continue

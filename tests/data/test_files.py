@@ -107,6 +107,15 @@ def test_number_labels_have_one_name_in_every_format(tmp_path):
 def test_classes_are_sorted_as_a_person_would():
     assert class_order({"10", "9", "-1"}) == ("-1", "9", "10")
     assert class_order({"star 10", "star 9", "Star 1", "none"}) == ("none", "Star 1", "star 9", "star 10")
+    assert class_order({"a1", f"a{'1' * 5_000}", "a02", "b"}) == ("a1", "a02", f"a{'1' * 5_000}", "b")
+
+
+@given(
+    st.lists(st.one_of(st.text(), st.sampled_from(["NAN", "-nan", "inf", "1_0", "1e999", "7", "٣", "²"])), unique=True)
+)
+def test_classes_have_one_order(labels):
+    assert class_order(labels) == class_order(labels[::-1])
+    assert sorted(class_order(labels)) == sorted(labels)
 
 
 def test_rows_without_text_or_label_are_skipped_and_counted(tmp_path):
@@ -117,6 +126,20 @@ def test_rows_without_text_or_label_are_skipped_and_counted(tmp_path):
         f"no text (first: {tmp_path}/x.csv, line 3)": 3,
         f"no label (first: {tmp_path}/x.csv, line 7)": 1,
     }
+
+
+def test_bytes_that_are_no_text_are_refused_or_replaced_and_counted(tmp_path):
+    (tmp_path / "x.csv").write_bytes(b"text,label,note\ngood,pos,\nb\xe9d \xff,neg,\nfine,pos,\xe9\nodd,n\xe9g,\n")
+    with pytest.raises(DataError, match=r"line 3 is not utf-8.*or set data\.encoding_errors to replace"):
+        FilesConfig(path="x.csv").load([tmp_path], 0)
+    rows = FilesConfig(path="x.csv", encoding_errors="replace").load([tmp_path], 0)
+    assert rows.texts == ["good", "b\ufffdd \ufffd", "fine", "odd"]
+    assert rows.classes == ("neg", "n\ufffdg", "pos")
+    assert rows.changed == {f"what is no text became U+FFFD (first: {tmp_path}/x.csv, line 3)": 2}
+    (tmp_path / "y.jsonl").write_text('{"text": "\\ud83d", "label": 1}\n{"text": "\ufffd", "label": 2}\n')
+    rows = FilesConfig(path="y.jsonl", encoding_errors="replace").load([tmp_path], 0)
+    assert rows.texts == ["\ufffd", "\ufffd"]
+    assert list(rows.changed.values()) == [1], "U+FFFD that stood there is no change"
 
 
 def test_nan_in_jsonl_and_parquet_is_no_text(tmp_path):
@@ -195,6 +218,11 @@ GOOD = "text,label\ngood,pos\nbad,neg\n"
             {},
             r"line 1: column 'text' holds .*half of a surrogate pair",
         ),
+        ("x.jsonl", b'{"text": ' + b"[" * 990 + b"]" * 990 + b', "label": 1}\n', {}, r"line 1"),
+        ("x.jsonl", b'{"text": "a", "label": 1, "\\ud800": 2}\n', {}, r"line 1 names a column with half"),
+        ("x.jsonl", b'{"text": "a", "label": ' + b"9" * 5_000 + b"}\n", {}, r"line 1 is not JSON"),
+        ("x.csv", b"t\0e\0x\0t\0,\0l\0\n\0a\0,\0b\0\n\0", {}, r"NUL bytes in its header; .*such as utf-16"),
+        ("x.csv", b"\xef\xbb\xbf", {}, r"x\.csv is empty$"),
         ("x.parquet", b"PAR1 and nothing else", {}, r"x\.parquet is damaged, or is no parquet file"),
         ("x.csv.gz", b"text,label\n", {}, r"x\.csv\.gz is damaged, or is no gzip file"),
         ("x.xlsx", b"PK", {}, r"x\.xlsx has an ending that is not known; allowed: \.csv, \.tsv, \.jsonl"),
@@ -227,6 +255,9 @@ def test_a_missing_file_says_where_it_was_looked_for(tmp_path):
         ({"path": "a.csv", "train": "b.csv"}, "'path' or 'train', not both"),
         ({"test": "b.csv"}, "need 'train' beside them"),
         ({"path": "a.csv", "encoding": "uft-8"}, "'uft-8' is no text encoding"),
+        ({"path": "a.csv", "encoding": "rot13"}, "'rot13' is no text encoding"),
+        ({"path": "a.csv", "encoding": "unicode_escape"}, "'unicode_escape' is no text encoding"),
+        ({"path": "a.csv", "encoding": "utf-8\0"}, "is no text encoding"),
     ],
 )
 def test_settings_that_contradict_are_refused(settings, sentence):
@@ -239,6 +270,23 @@ def test_a_byte_order_mark_another_encoding_and_another_delimiter_are_read(tmp_p
     (tmp_path / "old.csv").write_text("text;label\nschön;pos\nöde;neg\n", encoding="cp1252")
     assert FilesConfig(path="bom.csv").load([tmp_path], 0).texts == ["good", "bad"]
     assert FilesConfig(path="old.csv", encoding="cp1252", delimiter=";").load([tmp_path], 0).texts == ["schön", "öde"]
+
+
+def test_odd_characters_stay_in_texts_and_end_no_row(tmp_path):
+    odd = [
+        "nul \0 here",
+        "\u202eright to left",
+        "\x1b[31mred",
+        "nel\x85",
+        "ls\u2028ps\u2029",
+        "bell\x07\x7f\x9b",
+        "\ufeffbom",
+    ]
+    lines = "\r\n".join(f"{text},{text} {number % 2}" for number, text in enumerate(odd))
+    (tmp_path / "x.csv").write_text(f"\ufefftext,label\n{lines}\nmixed,line\r\nend,line\ners,line", newline="")
+    rows = FilesConfig(path="x.csv").load([tmp_path], 0)
+    assert rows.texts == [*odd, "mixed", "end", "ers"]
+    assert set(rows.classes) == {"line", *(f"{text} {number % 2}" for number, text in enumerate(odd))}
 
 
 def test_quotes_can_be_plain_text(tmp_path):

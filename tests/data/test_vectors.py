@@ -111,3 +111,10 @@ def test_the_sample_of_glove(cache, size):
     assert found.coverage == 2 / 3
     first = gzip.decompress(path.read_bytes()).split(b"\n")[0].split()[1:]
     np.testing.assert_array_equal(found.matrix_ND[1], np.array(first, dtype=np.float64).astype(np.float32))
+
+
+def test_a_line_without_end_is_refused(tmp_path):
+    path = tmp_path / "v.txt.gz"
+    path.write_bytes(gzip.compress(b"a 1 2\nb 3 4 " + b"0" * 2**21))
+    with pytest.raises(DataError, match=r"v\.txt\.gz has a line longer than 1,048,576 bytes"):
+        load_vectors(path, ("[PAD]", "[UNK]", "a", "b"), 2, Cache(tmp_path / "cache"))

@@ -25,8 +25,9 @@ from textune.data.cache import Cache, content_key
 from textune.data.describe import describe
 from textune.data.files import FilesConfig
 from textune.data.imdb import ImdbConfig
-from textune.data.locate import is_url, locate, read_bytes
+from textune.data.locate import is_url, locate
 from textune.data.prepare import Prepared, load_rows, prepare
+from textune.data.reading import EncodingErrors, Reading, read_bytes
 from textune.data.split import GivenConfig, HoldoutConfig, KfoldConfig
 from textune.data.sst import SstConfig
 from textune.data.synthetic import SyntheticConfig
@@ -46,6 +47,7 @@ __all__ = [
     "Cache",
     "CharactersConfig",
     "DataConfig",
+    "EncodingErrors",
     "Examples",
     "FilesConfig",
     "Fold",
@@ -55,6 +57,7 @@ __all__ = [
     "Keep",
     "KfoldConfig",
     "Prepared",
+    "Reading",
     "Rows",
     "SplitConfig",
     "Splits",

@@ -65,6 +65,7 @@ class Rows:
         scored_N: False for rows that may train but are never scored (the phrases of a sentence); None if all may be.
         fingerprint: SHA-256 of the content and of the settings that change it, hex.
         skipped: reason → how many source rows were left out.
+        changed: what was changed → in how many rows.
         sources: the files or URLs read, credentials redacted.
     """
 
@@ -77,6 +78,7 @@ class Rows:
     dates_N: NDArray[np.datetime64] | None = None
     scored_N: NDArray[np.bool_] | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
+    changed: Mapping[str, int] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
 
     def __len__(self) -> int:

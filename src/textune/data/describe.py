@@ -55,6 +55,7 @@ def describe(
         "labels": {name: _balance(rows, ids) for name, ids in all_rows.items()},
         "texts_in_two_splits": _shared_texts(parts, text_N),
         "skipped": dict(rows.skipped),
+        "changed": dict(rows.changed),
         "sources": list(rows.sources),
         "fingerprint": rows.fingerprint,
     }

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ from pydantic import Field, field_validator, model_validator
 
 from textune.data.base import TEST, TRAIN, UNASSIGNED, VALID, DataConfig, Rows
 from textune.data.locate import locate
+from textune.data.reading import MAX_BYTES, EncodingErrors, Reading
 from textune.data.sampling import fingerprinted, sample
-from textune.data.tables import Table, read_table
+from textune.data.tables import Table, has_half_a_character, read_table
 from textune.errors import DataError, suggestion
 from textune.registry import register
 
@@ -34,6 +37,9 @@ SPLIT_WORDS = {
     "test": TEST,
     "testing": TEST,
 }
+PYTHON_ONLY = {"idna", "punycode", "unicode_escape", "raw-unicode-escape", "unicode-escape", "raw_unicode_escape"}
+"""Encodings that no file has."""
+
 _INTEGRAL = re.compile(r"[+-]?\d+\.0+")
 
 
@@ -56,6 +62,10 @@ class FilesConfig(DataConfig):
     )
     max_rows: int | None = Field(None, ge=2, description="rows to take at most, drawn per split and label; null: all")
     encoding: str = Field("utf-8", description="encoding of text files")
+    encoding_errors: EncodingErrors = Field(
+        "strict", description="'strict' refuses bytes that are no text; 'replace' puts U+FFFD for them and counts rows"
+    )
+    max_bytes: int = Field(MAX_BYTES, ge=1, description="what a file may hold, decompressed; guards the memory")
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="what separates columns; null: comma in csv, tab in tsv"
     )
@@ -65,9 +75,11 @@ class FilesConfig(DataConfig):
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
-            " ".encode(encoding)
-        except LookupError:
-            raise ValueError(f"'{encoding}' is no text encoding; utf-8, cp1252, latin-1 and utf-16 are") from None
+            known = codecs.lookup(encoding).name not in PYTHON_ONLY and " ".encode(encoding)
+        except (LookupError, ValueError):
+            known = False
+        if not known:
+            raise ValueError(f"'{encoding}' is no text encoding; utf-8, cp1252, latin-1 and utf-16 are")
         return encoding
 
     @model_validator(mode="after")
@@ -81,7 +93,7 @@ class FilesConfig(DataConfig):
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
         splits = [split for path, split in self._files if path is not None]
         parts = [
-            _Part(self, read_table(place, self._wanted, **self._reading), split)
+            _Part(self, read_table(place, self._wanted, self._reading), split)
             for place, split in zip(self.find(folders), splits, strict=True)
         ]
         return fingerprinted(sample(_join(self, parts), self.max_rows, seed))
@@ -101,8 +113,15 @@ class FilesConfig(DataConfig):
         return {column for column in (self.text, self.label, self.date, self.group, self.split, "split") if column}
 
     @property
-    def _reading(self) -> dict[str, Any]:
-        return {"encoding": self.encoding, "delimiter": self.delimiter, "quotes": self.quotes}
+    def _reading(self) -> Reading:
+        return Reading(
+            encoding=self.encoding,
+            encoding_errors=self.encoding_errors,
+            delimiter=self.delimiter,
+            quotes=self.quotes,
+            max_bytes=self.max_bytes,
+            in_study=True,
+        )
 
 
 class _Part:
@@ -122,6 +141,7 @@ class _Part:
         self.dates: list[date] | None = [dates[row] for row in kept] if dates else None
         self.groups: list[str | None] | None = [_parse_label(groups[row]) for row in kept] if groups else None
         self.splits: list[int] = [splits[row] if splits else given for row in kept]
+        self.replaced = [row for row in kept if row in table.replaced]
 
     def _usable(self, row: int, texts: list[Any], labels: list[Any], dates: list[Any] | None) -> bool:
         for reason, column in (("no text", texts), ("no label", labels), ("no date", dates)):
@@ -160,7 +180,14 @@ class _Part:
         return [SPLIT_WORDS.get(word, UNASSIGNED) for word in words]
 
     def reasons(self) -> dict[str, int]:
-        return {f"{why} (first: {self.table.where(rows[0])})": len(rows) for why, rows in self.skipped.items() if rows}
+        return {self._first(why, rows): len(rows) for why, rows in self.skipped.items() if rows}
+
+    def changes(self) -> dict[str, int]:
+        rows = self.replaced
+        return {self._first("what is no text became U+FFFD", rows): len(rows)} if rows else {}
+
+    def _first(self, why: str, rows: Sequence[int]) -> str:
+        return f"{why} (first: {self.table.where(rows[0])})"
 
 
 def _missing_column(table: Table, column: str, setting: str) -> str:
@@ -202,6 +229,7 @@ def _join(config: FilesConfig, parts: Sequence[_Part]) -> Rows:
         groups_N=_group_numbers(groups) if config.group else None,
         dates_N=np.array(dates, dtype="datetime64[D]") if config.date else None,
         skipped=skipped,
+        changed={why: count for part in parts for why, count in part.changes().items()},
         sources=sources,
         fingerprint="",
     )
@@ -217,14 +245,23 @@ def _group_numbers(groups: Sequence[str | None]) -> np.ndarray[Any, np.dtype[np.
 def class_order(labels: set[str]) -> tuple[str, ...]:
     """Sorts class names as a person would: numbers by value, words by letters, digits inside words by value."""
     try:
-        return tuple(sorted(labels, key=lambda label: (float(label), label)))
+        return tuple(sorted(labels, key=lambda label: (_number(label), label)))
     except ValueError:
         return tuple(sorted(labels, key=lambda label: (_natural(label.casefold()), label)))
 
 
+def _number(text: str) -> float:
+    number = float(text)
+    if math.isnan(number):
+        raise ValueError
+    return number
+
+
 def _natural(text: str) -> list[tuple[int, str]]:
-    pieces = re.split(r"([0-9]+)", text)
-    return [(int(piece), "") if piece[:1].isdecimal() and piece.isascii() else (-1, piece) for piece in pieces]
+    """Digits compare by how many they are, then by what they are: the value of thousands of digits is not computed."""
+    digits = [(len(piece.lstrip("0")), piece.lstrip("0")) for piece in re.findall("[0-9]+", text)]
+    words = [(-1, piece) for piece in re.split("[0-9]+", text)]
+    return [piece for pair in zip_longest(words, digits) for piece in pair if piece is not None]
 
 
 def _parse_text(value: Any) -> str | None:
@@ -256,12 +293,11 @@ def _parse_name(text: str) -> str | None:
 
 
 def _check_surrogates(text: str) -> None:
-    if text.isascii():
-        return
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("which has half of a surrogate pair and is no text; mend or remove the row") from None
+    if has_half_a_character(text):
+        raise ValueError(
+            "which has half of a surrogate pair and is no text; mend or remove the row, or set data.encoding_errors to "
+            "replace"
+        )
 
 
 def _parse_date(value: Any) -> date | None:
@@ -282,5 +318,8 @@ def _parse_day(text: str) -> date:
 
 
 def _shown(value: Any) -> str:
-    text = ascii(value)
+    try:
+        text = ascii(value)
+    except RecursionError:
+        return "lists in lists"
     return text if len(text) <= 40 else text[:40] + "…"

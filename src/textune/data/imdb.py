@@ -13,6 +13,7 @@ from pydantic import Field
 
 from textune.data.base import TEST, TRAIN, DataConfig, Rows
 from textune.data.locate import locate_set, missing_set
+from textune.data.reading import MAX_BYTES, Reading, read_bytes, too_large
 from textune.data.sampling import fingerprinted, sample
 from textune.data.tables import read_table
 from textune.errors import DataError
@@ -37,6 +38,7 @@ class ImdbConfig(DataConfig):
 
     path: str = Field("imdb", description="the aclImdb folder, or a folder of train.parquet and test.parquet")
     max_rows: int | None = Field(None, ge=2, description="rows to take at most, drawn per split and label; null: all")
+    max_bytes: int = Field(MAX_BYTES, ge=1, description="what a file or folder may hold; guards the memory")
 
     def find(self, folders: Sequence[Path]) -> tuple[str, ...]:
         places = locate_set(self.path, PARQUET, folders) or locate_set(self.path, FOLDERS, folders)
@@ -46,11 +48,12 @@ class ImdbConfig(DataConfig):
 
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
         places = self.find(folders)
+        reading = Reading(max_bytes=self.max_bytes, in_study=True)
         if len(places) == len(PARQUET):
-            parts = [_read_parquet(place) for place in places]
+            parts = [_read_parquet(place, reading) for place in places]
         else:
             folder = Path(places[0]).parent.parent
-            parts = [_read_folder(folder / split) for split in SPLITS]
+            parts = [_read_folder(folder / split, reading) for split in SPLITS]
         sizes = [len(labels) for _, labels in parts]
         rows = Rows(
             texts=[text for texts, _ in parts for text in texts],
@@ -63,8 +66,8 @@ class ImdbConfig(DataConfig):
         return fingerprinted(sample(rows, self.max_rows, seed))
 
 
-def _read_parquet(place: str) -> tuple[list[str], list[int]]:
-    table = read_table(place, ("text", "label"))
+def _read_parquet(place: str, reading: Reading) -> tuple[list[str], list[int]]:
+    table = read_table(place, ("text", "label"), reading)
     if table.columns.keys() != {"text", "label"}:
         raise DataError(f"{table.name} needs the columns text and label; {WAYS}")
     texts, labels = list(table.columns["text"]), list(table.columns["label"])
@@ -74,16 +77,20 @@ def _read_parquet(place: str) -> tuple[list[str], list[int]]:
     return texts, labels
 
 
-def _read_folder(folder: Path) -> tuple[list[str], list[int]]:
+def _read_folder(folder: Path, reading: Reading) -> tuple[list[str], list[int]]:
     texts: list[str] = []
     labels: list[int] = []
+    num_bytes = 0
     for label, part in enumerate(("neg", "pos")):
         files = sorted((folder / part).glob("*.txt"))
         if not files:
             raise DataError(f"{folder / part} holds no .txt file; {WAYS}")
         for file in files:
+            num_bytes += file.stat().st_size
+            if num_bytes > reading.max_bytes:
+                raise too_large(str(folder), reading)
             try:
-                texts.append(file.read_bytes().decode())
+                texts.append(read_bytes(str(file), reading).decode())
             except UnicodeDecodeError as error:
                 raise DataError(f"{file} is not utf-8 at byte {error.start}; unpack the archive again") from error
             labels.append(label)

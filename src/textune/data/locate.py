@@ -1,4 +1,4 @@
-"""Where a path of a study leads: a local file, or a URL that fsspec opens. Credentials never leave this module."""
+"""Where a path of a study leads: a local file, or a URL that fsspec opens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from textune.errors import DataError
 from textune.storage import redact
 
-__all__ = ["is_url", "locate", "locate_set", "missing_set", "read_bytes"]
+__all__ = ["is_url", "locate", "locate_set", "missing_set"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:// is a drive
 
@@ -27,7 +27,7 @@ def locate(path: str, folders: Sequence[Path]) -> str:
     found = locate_set("", (path,), folders)
     if found is None:
         raise DataError(
-            f"there is no file '{path}'; looked in {_places(folders)}; write the path from the study's folder, "
+            f"there is no file '{redact(path)}'; looked in {_places(folders)}; write the path from the study's folder, "
             "or set TEXTUNE_DATA to the folder that holds it"
         )
     return found[0]
@@ -39,8 +39,8 @@ def locate_set(folder: str, names: Sequence[str], folders: Sequence[Path]) -> tu
     if all(is_url(path) for path in paths):
         return tuple(paths)
     for base in folders or (Path(),):
-        found = [(base / Path(path).expanduser()).absolute() for path in paths]
-        if all(path.exists() for path in found):
+        found = [(base / _at_home(path)).absolute() for path in paths]
+        if all(_exists(path) for path in found):
             return tuple(str(path) for path in found)
     return None
 
@@ -53,27 +53,20 @@ def missing_set(name: str, folder: str, ways: str, folders: Sequence[Path]) -> D
     )
 
 
-def read_bytes(place: str) -> bytes:
-    """Reads a whole local file or URL.
-
-    Raises:
-        DataError: it cannot be read; credentials are not part of the sentence.
-    """
-    if not is_url(place):
-        try:
-            return Path(place).read_bytes()
-        except OSError as error:
-            raise DataError(f"{place} cannot be read: {error.strerror}") from error
-    import fsspec
-
-    try:
-        with fsspec.open(place, "rb") as file:
-            content: bytes = file.read()
-    except Exception as error:
-        # Not chained: the text of the original error may hold the credentials.
-        raise DataError(f"{redact(place)} cannot be read: {type(error).__name__}: {redact(str(error))}") from None
-    return content
-
-
 def _places(folders: Sequence[Path]) -> str:
     return " and ".join(dict.fromkeys(str(folder.absolute()) for folder in folders or (Path(),)))
+
+
+def _at_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # ~somebody, and there is no such user
+        return Path(path)
+
+
+def _exists(path: Path) -> bool:
+    """A name that no file can have (too long, with a NUL, below a file) is one that does not exist."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

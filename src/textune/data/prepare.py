@@ -39,7 +39,7 @@ from textune.storage import write_atomically
 
 __all__ = ["Prepared", "forget", "load_rows", "prepare"]
 
-FORMAT = 1
+FORMAT = 2
 """Counts changes of what cache entries hold."""
 
 MOST_IN_MEMORY = 4
@@ -230,7 +230,8 @@ def load_rows(data: DataConfig, folders: Sequence[Path], seed: int, cache: Cache
         return rows, None
     key = content_key("rows", FORMAT, rows.fingerprint)
     folder = cache.folder(key, lambda folder: _write_rows(rows, folder))
-    note = {"rows": key, "files": files, "sources": list(rows.sources), "skipped": dict(rows.skipped)}
+    told = {"sources": list(rows.sources), "skipped": dict(rows.skipped), "changed": dict(rows.changed)}
+    note = {"rows": key, "files": files, **told}
     if all(float(changed) < (started - UNSETTLED_SECONDS) * 1e9 for *_, changed in files):
         cache.write_note(note_key, note)
     return _read_rows(folder, note), files
@@ -276,6 +277,7 @@ def _read_rows(folder: Path, note: dict[str, Any]) -> Rows:
         classes=tuple(told["classes"]),
         fingerprint=told["fingerprint"],
         skipped=note["skipped"],
+        changed=note["changed"],
         sources=tuple(note["sources"]),
         **columns,
     )

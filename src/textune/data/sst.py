@@ -15,7 +15,8 @@ import numpy as np
 from pydantic import Field
 
 from textune.data.base import TEST, TRAIN, VALID, DataConfig, Rows
-from textune.data.locate import locate_set, missing_set, read_bytes
+from textune.data.locate import locate_set, missing_set
+from textune.data.reading import MAX_BYTES, Reading, read_bytes
 from textune.data.sampling import fingerprinted, sample, take
 from textune.errors import DataError
 from textune.registry import register
@@ -50,6 +51,7 @@ class SstConfig(DataConfig):
     phrases: bool = Field(False, description="the labelled phrases of the train sentences train too")
     min_phrase_tokens: int = Field(2, ge=1, description="tokens of the shortest phrase; 1 adds single words")
     max_rows: int | None = Field(None, ge=2, description="rows to take at most, drawn per split and label; null: all")
+    max_bytes: int = Field(MAX_BYTES, ge=1, description="what a file may hold; guards the memory")
 
     def find(self, folders: Sequence[Path]) -> tuple[str, ...]:
         places = locate_set(self.path, tuple(FILES), folders)
@@ -59,7 +61,8 @@ class SstConfig(DataConfig):
 
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
         places = self.find(folders)
-        trees = {place: _read_trees(place) for place in places}
+        reading = Reading(max_bytes=self.max_bytes, in_study=True)
+        trees = {place: _read_trees(place, reading) for place in places}
         texts: list[str] = []
         labels: list[int] = []
         splits: list[int] = []
@@ -100,9 +103,9 @@ class SstConfig(DataConfig):
                     yield text, label, index
 
 
-def _read_trees(place: str) -> list[str]:
+def _read_trees(place: str, reading: Reading) -> list[str]:
     try:
-        text = read_bytes(place).decode()
+        text = read_bytes(place, reading).decode()
     except UnicodeDecodeError as error:
         raise DataError(f"{redact(place)} is not utf-8 at byte {error.start}; {WAYS}") from error
     lines = [line.removesuffix("\r") for line in text.split("\n")]

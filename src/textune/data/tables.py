@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import json
-import zlib
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from textune.data.locate import is_url, read_bytes
-from textune.errors import DataError, MissingDependencyError
+from textune.data.locate import is_url
+from textune.data.reading import LONGEST_LINE, Reading, lines
+from textune.errors import DataError
 from textune.storage import redact
 
-__all__ = ["Table", "read_table"]
+__all__ = ["Table", "has_half_a_character", "read_table", "replace_halves", "unique_names"]
 
 _FORMATS = {
     ".csv": "csv",
@@ -26,14 +25,18 @@ _FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-_LARGEST_FIELD = 2**31 - 1  # the csv module's limit is a C long, which has 32 bits on Windows
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+MOST_COLUMNS = 10_000
+"""What a table may have; rows are read into as many lists."""
 
 
 @dataclass(frozen=True)
 class Table:
     """One file in memory. Row i stands at `unit` (line or row) `numbers[i]` of the file `name`, counted from 1.
 
-    `names` are all columns of the file; `columns` holds those that were asked for.
+    `names` are all columns of the file; `columns` holds those that were asked for. `replaced` are the rows in which
+    something that is no text became U+FFFD.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Table:
     columns: Mapping[str, Sequence[Any]]
     unit: str
     numbers: Sequence[int]
+    replaced: frozenset[int] = field(default=frozenset())
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -49,132 +53,143 @@ class Table:
         return f"{self.name}, {self.unit} {self.numbers[row]}"
 
 
-def read_table(
-    place: str,
-    wanted: Collection[str] | None = None,
-    *,
-    encoding: str = "utf-8",
-    delimiter: str | None = None,
-    quotes: bool = True,
-) -> Table:
+def read_table(place: str, wanted: Collection[str] | None = None, reading: Reading = Reading()) -> Table:  # noqa: B008
     """Reads a local file or URL; its format is told by its name.
 
     Args:
         place: as `locate` gives it.
         wanted: the columns to keep where the file has them; None keeps all.
-        encoding: of text formats.
-        delimiter: of csv and tsv; None is ',' and tab.
-        quotes: whether csv and tsv fields may stand in double quotes.
+        reading: encoding, limits, and what separates columns.
 
     Raises:
-        DataError: the file is missing, empty, damaged, or of a format that is not known; names the line.
+        DataError: the file is missing, empty, damaged, too large, or of a format that is not known; names the line.
     """
-    name = redact(place)
-    format_, zipped = _format(place)
-    content = read_bytes(place)
-    if zipped:
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{name} is damaged, or is no gzip file: {error}") from error
-    if not content.strip():
-        raise DataError(f"{name} is empty")
+    format_ = _format(place)
     if format_ == "parquet":
-        return _read_parquet(name, content, wanted)
-    text = _decode(name, content, encoding)
+        from textune.data.parquet import read_parquet
+
+        return read_parquet(place, wanted, reading)
     if format_ == "jsonl":
-        return _read_jsonl(name, text, wanted)
-    separator = delimiter or ("\t" if format_ == "tsv" else ",")
-    return _read_csv(name, text, wanted, separator, quotes)
+        return _read_jsonl(place, wanted, reading)
+    return _read_csv(place, wanted, reading, reading.delimiter or ("\t" if format_ == "tsv" else ","))
 
 
-def _format(place: str) -> tuple[str, bool]:
-    path = (urlsplit(place).path if is_url(place) else place).lower()
-    zipped = path.endswith(".gz")
-    path = path.removesuffix(".gz")
+def _format(place: str) -> str:
+    path = (urlsplit(place).path if is_url(place) else place).lower().removesuffix(".gz")
     for suffix, format_ in _FORMATS.items():
         if path.endswith(suffix):
-            return format_, zipped
+            return format_
     allowed = ", ".join(_FORMATS)
     raise DataError(f"{redact(place)} has an ending that is not known; allowed: {allowed}, each also followed by .gz")
 
 
-def _decode(name: str, content: bytes, encoding: str) -> str:
-    try:
-        return content.decode("utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        guess = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"
-        raise DataError(
-            f"{name}, line {line} is not {encoding}: byte 0x{content[error.start]:02x} at offset {error.start}; "
-            f"name the file's encoding with data.encoding, for instance {guess}"
-        ) from error
-
-
-def _read_csv(name: str, text: str, wanted: Collection[str] | None, delimiter: str, quotes: bool) -> Table:
-    csv.field_size_limit(_LARGEST_FIELD)
-    # newline='' and the csv module's own line ends: a U+0085 inside a text ends no line.
+def _read_csv(place: str, wanted: Collection[str] | None, reading: Reading, delimiter: str) -> Table:
+    name = redact(place)
+    csv.field_size_limit(LONGEST_LINE)
+    # The csv module's own line ends: a U+0085 inside a text ends no line.
     reader = csv.reader(
-        io.StringIO(text, newline=""),
+        lines(place, reading, newline=""),
         delimiter=delimiter,
-        quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
+        quoting=csv.QUOTE_MINIMAL if reading.quotes else csv.QUOTE_NONE,
         strict=True,
     )
-    rows: list[list[str]] = []
-    numbers: list[int] = []
     names: tuple[str, ...] | None = None
+    kept: list[tuple[int, list[str]]] = []
+    numbers: list[int] = []
     line = 1
     try:
         for row in reader:
-            if not row:
+            if not row or (names is None and not "".join(row).strip()):
                 pass  # a blank line
             elif names is None:
-                names = _unique_names(name, [column.strip() for column in row])
+                names = _header(name, row, reading)
+                kept = [(index, []) for index, column in enumerate(names) if wanted is None or column in wanted]
             elif len(row) != len(names):
                 raise DataError(
                     f"{name}, line {line} has {len(row)} fields where the header has {len(names)}; "
                     f"put texts that hold a {_spoken(delimiter)} or a line end into double quotes"
                 )
             else:
-                rows.append(row)
+                for index, values in kept:
+                    values.append(row[index])
                 numbers.append(line)
             line = reader.line_num + 1
     except csv.Error as error:
-        hint = "double a quote that belongs to a text, or set data.quotes to false" if quotes else "mend the line"
-        raise DataError(f"{name}, line {line} is not well-formed: {error}; {hint}") from error
-    if names is None or not rows:
+        raise DataError(f"{name}, line {line} is not well-formed: {error}; {_hint(error, reading)}") from error
+    if names is None:
+        raise DataError(f"{name} is empty")
+    if not numbers:
         raise DataError(f"{name} has a header and no rows")
-    columns = {
-        column: [row[index] for row in rows] for index, column in enumerate(names) if wanted is None or column in wanted
-    }
-    return Table(name, names, columns, "line", numbers)
+    columns: dict[str, list[Any]] = {names[index]: values for index, values in kept}
+    return Table(name, names, columns, "line", numbers, replace_halves(columns, reading))
+
+
+def _header(name: str, row: Sequence[str], reading: Reading) -> tuple[str, ...]:
+    if any("\0" in column for column in row):
+        raise DataError(
+            f"{name} has NUL bytes in its header; it is no text file, or its encoding is not {reading.encoding} "
+            "but another, such as utf-16"
+        )
+    return unique_names(name, [_SURROGATES.sub("\ufffd", column.strip()) for column in row])
+
+
+def _hint(error: csv.Error, reading: Reading) -> str:
+    if not reading.quotes:
+        return "mend the line"
+    if "field limit" in str(error):
+        return "no text is that long; is the quote closed that opens it?"
+    return "double a quote that belongs to a text" + (", or set data.quotes to false" if reading.in_study else "")
 
 
 def _spoken(delimiter: str) -> str:
     return {",": "comma", "\t": "tab", ";": "semicolon"}.get(delimiter, f"'{delimiter}'")
 
 
-def _unique_names(name: str, header: list[str]) -> tuple[str, ...]:
-    twice = next((column for column in header if header.count(column) > 1), None)
-    if twice is not None:
-        raise DataError(f"{name} has two columns named '{twice}'; give each column a name of its own")
+def unique_names(name: str, header: Sequence[str]) -> tuple[str, ...]:
+    """Returns the names of the columns.
+
+    Raises:
+        DataError: two are the same, or they are too many.
+    """
+    _refuse_many(name, len(header))
+    seen: set[str] = set()
+    for column in header:
+        if column in seen:
+            raise DataError(f"{name} has two columns named '{column}'; give each column a name of its own")
+        seen.add(column)
     return tuple(header)
 
 
-def _read_jsonl(name: str, text: str, wanted: Collection[str] | None) -> Table:
-    records = []
-    numbers = []
-    for number, record in _json_lines(name, text):
-        records.append(record)
+def _refuse_many(name: str, num_columns: int) -> None:
+    if num_columns > MOST_COLUMNS:
+        raise DataError(f"{name} has more than {MOST_COLUMNS:,} columns; is it a table of one text a row?")
+
+
+def _read_jsonl(place: str, wanted: Collection[str] | None, reading: Reading) -> Table:
+    name = redact(place)
+    names: dict[str, None] = {}
+    records: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    for number, record in _json_lines(name, place, reading):
+        if not record.keys() <= names.keys():
+            names.update(dict.fromkeys(record))
+            for key in record:
+                if has_half_a_character(key):
+                    raise DataError(
+                        f"{name}, line {number} names a column with half of a surrogate pair; mend the line"
+                    )
+            _refuse_many(name, len(names))
+        records.append(record if wanted is None else {key: record[key] for key in wanted if key in record})
         numbers.append(number)
-    names = tuple(dict.fromkeys(key for record in records for key in record))
+    if not records:
+        raise DataError(f"{name} is empty")
     columns = {key: [record.get(key) for record in records] for key in names if wanted is None or key in wanted}
-    return Table(name, names, columns, "line", numbers)
+    return Table(name, tuple(names), columns, "line", numbers, replace_halves(columns, reading))
 
 
-def _json_lines(name: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line or line.isspace():
+def _json_lines(name: str, place: str, reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(lines(place, reading, newline="\n"), start=1):
+        if line.isspace():
             continue
         try:
             record = json.loads(line)
@@ -187,20 +202,24 @@ def _json_lines(name: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, record
 
 
-def _read_parquet(name: str, content: bytes, wanted: Collection[str] | None) -> Table:
+def replace_halves(columns: Mapping[str, list[Any]], reading: Reading) -> frozenset[int]:
+    """Puts U+FFFD for what is no text, and returns the rows where it did."""
+    replaced = set()
+    if reading.encoding_errors == "replace":
+        for values in columns.values():
+            for row, value in enumerate(values):
+                if isinstance(value, str) and has_half_a_character(value):
+                    values[row] = _SURROGATES.sub("\ufffd", value)
+                    replaced.add(row)
+    return frozenset(replaced)
+
+
+def has_half_a_character(text: str) -> bool:
+    """Whether a text holds half of a surrogate pair, which is no character and cannot be written."""
+    if text.isascii():
+        return False
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingDependencyError(f"reading {name}", "pyarrow", "parquet") from error
-    try:
-        file = pq.ParquetFile(io.BytesIO(content))
-        names = _unique_names(name, list(file.schema_arrow.names))
-        kept = [column for column in names if wanted is None or column in wanted]
-        table = file.read(columns=kept)
-        columns = {column: table.column(column).to_pylist() for column in kept}
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{name} is damaged, or is no parquet file: {error}") from error
-    if not file.metadata.num_rows:
-        raise DataError(f"{name} has no rows")
-    return Table(name, names, columns, "row", range(1, file.metadata.num_rows + 1))
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -28,6 +28,8 @@ FORMAT = 1
 """Counts changes of what a cache entry holds."""
 
 LINES_AT_ONCE = 4096
+LONGEST_LINE = 2**20
+"""Bytes. A word and thousands of numbers take less."""
 
 
 @dataclass(frozen=True)
@@ -152,22 +154,25 @@ def _lines(path: Path) -> Iterator[tuple[int, int, Iterator[bytes]]]:
     """Opens a file after its fastText header, if it has one: number of the first line, its vector's size, all lines."""
     try:
         with _open(path) as file:
-            line, first = file.readline(), 1
+            line, first = file.readline(LONGEST_LINE), 1
             if len(line.split()) == 2 and all(field.isdigit() for field in line.split()):
-                line, first = file.readline(), 2
+                line, first = file.readline(LONGEST_LINE), 2
             width = len(line.split()) - 1
             if width < 1:
                 raise DataError(
                     f"{path}:{first} has no word vector; expected a word and its numbers, separated by spaces"
                 )
-            yield first, width, _chained(line, file)
+            yield first, width, _chained(line, file, path)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _chained(line: bytes, file: IO[bytes]) -> Iterator[bytes]:
-    yield line
-    yield from file
+def _chained(line: bytes, file: IO[bytes], path: Path) -> Iterator[bytes]:
+    while line:
+        if len(line) == LONGEST_LINE:
+            raise DataError(f"{path} has a line longer than {LONGEST_LINE:,} bytes; it is no file of word vectors")
+        yield line
+        line = file.readline(LONGEST_LINE)
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -72,6 +72,7 @@ def _particulars(statistics: Mapping[str, Any]) -> str:
     shared = statistics.get("texts_in_two_splits", {})
     pairs += [(f"texts in both {splits}", count(shared_texts)) for splits, shared_texts in shared.items()]
     pairs += [(f"rows skipped: {reason}", count(rows)) for reason, rows in statistics.get("skipped", {}).items()]
+    pairs += [(f"rows changed: {change}", count(rows)) for change, rows in statistics.get("changed", {}).items()]
     pairs += [
         (f"dates, {split}", f"{dates['first']} – {dates['last']}")
         for split, dates in statistics.get("dates", {}).items()

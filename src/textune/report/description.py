@@ -25,8 +25,9 @@ def description(statistics: Mapping[str, Any]) -> RenderableType:
     if statistics["rows_in_no_split"]:
         facts.append(f"{count(statistics['rows_in_no_split'])} rows in no split")
     notes = [
-        f"skipped: {count(number)} row{'' if number == 1 else 's'}, {plain(reason)}"
-        for reason, number in statistics["skipped"].items()
+        f"{word}: {count(number)} row{'' if number == 1 else 's'}, {plain(reason)}"
+        for word in ("skipped", "changed")
+        for reason, number in statistics[word].items()
     ]
     notes += [
         f"{count(number)} texts are in {plain(pair)}"

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import logging
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from textune.data import Table, locate, read_bytes, read_table
+from textune.data import Reading, Table, locate, read_bytes, read_table
 from textune.errors import DataError, TextuneError
 from textune.errors import suggestion as closest
 from textune.pipeline import Pipeline
@@ -108,11 +107,14 @@ def read_input(file: str, stdin: BinaryIO, columns: Sequence[str] = ("text",)) -
         DataError: the file is missing, damaged, or has no such column.
     """
     if file == "-" or file.endswith((".txt", ".txt.gz")):
-        content = _decoded(file, stdin.read() if file == "-" else _read_lines(file))
+        content = _decoded(file, _all_of(stdin) if file == "-" else read_bytes(locate(file, (Path(),))))
         lines = content.removesuffix("\n").split("\n") if content else []
         return Input(("text",), {"text": [line.removesuffix("\r") for line in lines]}, "text")
     table = read_table(locate(file, (Path(),)))
-    cells = {name: [_whole(value) for value in table.columns[name]] for name in table.names}
+    cells = {
+        name: [_whole(value) if isinstance(value, str) else value for value in table.columns[name]]
+        for name in table.names
+    }
     return Input(table.names, cells, _text_column(table, file, columns))
 
 
@@ -128,13 +130,41 @@ def write_predictions(predictions: Predictions, stream: TextIO, output_format: s
     """Writes csv (with a header) or jsonl."""
     if output_format == "jsonl":
         for row in predictions.rows:
-            plain = (None if _is_missing(value) else value for value in row)
-            stream.write(json.dumps(dict(zip(predictions.names, plain, strict=True)), ensure_ascii=False, default=str))
-            stream.write("\n")
+            stream.write(_json_line(dict(zip(predictions.names, row, strict=True))))
         return
-    writer = csv.writer(stream, lineterminator="\n")
+    # Rows end with a line feed alone, and the writer quotes only what could end the rows it writes itself.
+    writer = csv.writer(_Rows(stream), lineterminator="\r\n")
     writer.writerow(predictions.names)
-    writer.writerows(predictions.rows)
+    writer.writerows([_cell(value) for value in row] for row in predictions.rows)
+
+
+class _Rows:
+    """Takes the rows of a csv writer and ends them with a line feed."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> None:
+        self._stream.write(row.removesuffix("\r\n") + "\n")
+
+
+def _json_line(record: Mapping[str, Any]) -> str:
+    plain = {name: None if _is_missing(value) else value for name, value in record.items()}
+    try:
+        return _whole(json.dumps(plain, ensure_ascii=False, default=str)) + "\n"
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _cell(value: Any) -> Any:
+    try:
+        return _whole(str(value)) if isinstance(value, list | dict) else value
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _too_deep() -> DataError:
+    return DataError("the input has a column of lists in lists too deep to write; leave that column out")
 
 
 def _predicted_rows(pipeline: Pipeline, given: Input) -> Iterator[tuple[Any, ...]]:
@@ -147,13 +177,12 @@ def _predicted_rows(pipeline: Pipeline, given: Input) -> Iterator[tuple[Any, ...
             yield (*columns, label, *(round(value, 6) for value in probabilities_K))
 
 
-def _read_lines(file: str) -> bytes:
-    place = locate(file, (Path(),))
-    content = read_bytes(place)
-    try:
-        return gzip.decompress(content) if place.endswith(".gz") else content
-    except (OSError, EOFError) as error:
-        raise DataError(f"{redact(file)} is damaged, or is no gzip file: {error}") from error
+def _all_of(stdin: BinaryIO) -> bytes:
+    limit = Reading().max_bytes
+    content = stdin.read(limit + 1)
+    if len(content) > limit:
+        raise DataError(f"stdin holds more than {limit:,} bytes; divide it into smaller parts")
+    return content
 
 
 def _decoded(file: str, content: bytes) -> str:
@@ -175,9 +204,9 @@ def _text_column(table: Table, file: str, columns: Sequence[str]) -> str:
     raise DataError(f"{redact(file)} has no column '{columns[0]}'{hint}; name the column of the texts with --text")
 
 
-def _whole(value: Any) -> Any:
+def _whole(text: str) -> str:
     """JSON may hold half of a surrogate pair, which is no text and cannot be written: `?` takes its place."""
-    return value.encode(errors="replace").decode() if isinstance(value, str) and not value.isascii() else value
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _is_missing(value: Any) -> bool:

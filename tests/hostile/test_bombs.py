@@ -1,0 +1,101 @@
+"""Files made to fill the memory: refused in a sentence, while little more than the limit is in memory."""
+
+import gzip
+import json
+import subprocess
+import sys
+import zlib
+
+import pytest
+
+READ = """
+import json, resource, sys
+from pathlib import Path
+from textune.data import FilesConfig
+from textune.errors import DataError
+import pyarrow.parquet
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+FilesConfig(path="small.csv").load([Path(sys.argv[1])], 0)
+before = peak()
+try:
+    said = len(FilesConfig(path=sys.argv[2], max_bytes=int(sys.argv[3])).load([Path(sys.argv[1])], 0))
+except DataError as error:
+    said = str(error)
+print(json.dumps([said, peak() - before]))
+"""
+MB = 10**6
+
+
+def read(folder, name, max_bytes):
+    """Returns what was said of a file, or its number of rows, and the memory that reading it took, in bytes."""
+    (folder / "small.csv").write_text("text,label\na,b\nc,d\n")
+    command = [sys.executable, "-c", READ, str(folder), name, str(max_bytes)]
+    said, memory = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    return said, memory
+
+
+def bomb(path, *, start=b"", unit=b"\0" * MB, times=1_000):
+    """Writes a gzip file of many times the same, in little time and memory."""
+    packer = zlib.compressobj(9, wbits=31)
+    with path.open("wb") as file:
+        file.write(packer.compress(start))
+        for _ in range(times):
+            file.write(packer.compress(unit))
+        file.write(packer.flush())
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "unit", "times"),
+    [
+        ("zeros.csv.gz", b"", b"\0" * MB, 1_000),
+        ("rows.csv.gz", b"text,label\n", b"a text,label\n" * (MB // 13), 100),
+        ("line.csv.gz", b"text,label\n", b"x" * MB, 100),
+        ("line.jsonl.gz", b"", b"x" * MB, 100),
+    ],
+)
+def test_a_gigabyte_in_a_megabyte(tmp_path, name, start, unit, times):
+    bomb(tmp_path / name, start=start, unit=unit, times=times)
+    assert (tmp_path / name).stat().st_size < times * MB / 200
+    said, memory = read(tmp_path, name, 10 * MB)
+    assert f"{name} holds more than 10,000,000 bytes once it is decompressed; " in said
+    assert "raise data.max_bytes" in said
+    assert memory < (150 if "rows" in name else 60) * MB, "rows of two short fields take ten times their bytes"
+
+
+def test_a_line_without_end_is_refused_whatever_the_limit(tmp_path):
+    bomb(tmp_path / "x.csv.gz", start=b"text,label\n", unit=b"x" * MB, times=100)
+    said, memory = read(tmp_path, "x.csv.gz", 10**12)
+    assert "x.csv.gz, line 2 is longer than 67,108,864 characters" in said
+    assert memory < 300 * MB
+
+
+def test_a_file_of_one_line(tmp_path):
+    with (tmp_path / "x.csv").open("wb") as file:
+        file.write(b"text,label\n")
+        for _ in range(200):
+            file.write(b"x" * MB)
+    said, memory = read(tmp_path, "x.csv", 10 * MB)
+    assert "x.csv holds more than 10,000,000 bytes; if that is right, raise data.max_bytes" in said
+    assert memory < 100 * MB
+    said, memory = read(tmp_path, "x.csv", 10**10)
+    assert "line 2 is longer than 67,108,864 characters" in said
+    assert memory < 300 * MB
+
+
+def test_a_parquet_file_that_expands(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # a thousand rows of one text of a megabyte: kept once in the file
+    table = pa.table({"text": pa.array(["x" * MB] * 1_000).dictionary_encode(), "label": [0, 1] * 500})
+    pq.write_table(table.cast(pa.schema([("text", pa.string()), ("label", pa.int64())])), tmp_path / "x.parquet")
+    said, memory = read(tmp_path, "x.parquet", 10 * MB)
+    assert "x.parquet holds more than 10,000,000 bytes" in said
+    assert memory < 100 * MB
+
+
+def test_a_gzip_file_in_a_gzip_file_is_no_table(tmp_path):
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(gzip.compress(b"text,label\na,b\n")))
+    said, _ = read(tmp_path, "x.csv.gz", 10 * MB)
+    assert "is not utf-8" in said or "NUL bytes" in said
