@@ -48,6 +48,11 @@ class TestAFinishedStudy:
         assert again.record == finished.record
         assert run.folder.events.read_bytes() == before
 
+    def test_gets_the_report_that_was_not_written(self, run):
+        run.folder.report.unlink()
+        run()
+        assert run.folder.report.is_file()
+
     def test_goes_on_with_more_trials_and_counts_another_reading(self, run, finished):
         more = run(search__trials=5)
         assert [trial.spec.number for trial in more.record.trials] == [0, 1, 2, 3, 4]

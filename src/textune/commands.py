@@ -80,9 +80,12 @@ def run(
 
 
 def _already_finished(folder: RunFolder, record: StudyRecord, *, quiet: bool) -> Finished:
+    from textune.report import write_report
     from textune.report.terminal import show as result_table
     from textune.tracking.console import Console
 
+    if not folder.has_current_report():  # it was stopped, or the disk was full, after the last event
+        write_report(folder.path, record)
     with Console(quiet=quiet) as console:
         console.say(f"{folder.path} is finished: {record.reason}; add trials to go on, or --fresh to start anew")
         console.show(result_table(record, folder.path))

@@ -84,6 +84,9 @@ class RunFolder:
     def report(self) -> Path:
         return self.path / "report.html"
 
+    def has_current_report(self) -> bool:
+        return self.report.is_file() and self.report.stat().st_mtime >= self.events.stat().st_mtime
+
     @property
     def best(self) -> Path:
         return self.path / "best"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
 
 from textune.errors import FatalError, RunFolderError
@@ -16,6 +17,8 @@ from textune.study.witnesses import Witnesses
 from textune.tracking.log import EndState
 
 __all__ = ["search"]
+
+_log = logging.getLogger("textune")
 
 LOOK_SECONDS = 0.2
 """How often the loop looks at the clock and at signals while nothing happens."""
@@ -85,9 +88,7 @@ class _Loop:
         while True:
             if stop.requested and not asked_to_end:
                 asked_to_end = True
-                self.ready.clear()  # the log has them as started: they are taken up when the study goes on
-                for trial in list(self.running):
-                    self.executor.stop(trial, EndReason.INTERRUPTED, "")
+                self._interrupt()
             if not asked_to_end:
                 self._fill()
             if not self.running:
@@ -96,6 +97,12 @@ class _Loop:
                 self._hear(event, asked_to_end=asked_to_end)
             if not asked_to_end:
                 self._end_overdue()
+
+    def _interrupt(self) -> None:
+        _log.warning("stopping: what runs is saved, to go on later; the same signal again stops at once")
+        self.ready.clear()  # the log has them as started: they are taken up when the study goes on
+        for trial in list(self.running):
+            self.executor.stop(trial, EndReason.INTERRUPTED, "")
 
     def _fill(self) -> None:
         while len(self.running) < self.executor.slots:
