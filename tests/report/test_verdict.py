@@ -95,3 +95,33 @@ def test_a_study_without_base_point_has_no_base_line(make_study):
     study = make_study()
     header = {**study.header, "config": {"search": {"include_base": False, "space": {}}}}
     assert [line.role for line in standings(make_study(header=header))] == ["best", "tfidf", "majority"]
+
+
+class TestTrialsThatWentOtherwise:
+    def with_ends(self, study, ends):
+        trials = [
+            trial.model_copy(update={"result": trial.result.model_copy(update={"end": end})})
+            for trial, end in zip(study.trials, ends, strict=True)
+        ]
+        return study.model_copy(update={"trials": tuple(trials)})
+
+    def test_failures_are_counted_by_their_end(self, make_study):
+        fine, diverged, full = EndReason.FINISHED, EndReason.DIVERGED, EndReason.OUT_OF_MEMORY
+        assert "failed" not in said(self.with_ends(make_study(4), [fine] * 4))
+        text = said(self.with_ends(make_study(6), [fine, diverged, full, fine, diverged, fine]))
+        assert "3 of 6 trials failed: 2 diverged, 1 out-of-memory. A failed trial cannot win." in text
+
+    def test_repeats_are_no_points_of_their_own(self, make_study):
+        study = self.with_ends(make_study(6), [EndReason.FINISHED] * 6)
+        assert "is the best of 6 valid scores" in said(study)
+        again = [
+            trial.model_copy(update={"spec": trial.spec.model_copy(update={"repeat_of": 0})})
+            for trial in study.trials[4:]
+        ]
+        text = said(study.model_copy(update={"trials": (*study.trials[:4], *again)}))
+        assert "2 of 6 trials had a point that was measured before" in text
+        assert "is the best of 4 valid scores" in text or study.best.spec.number >= 4
+
+    def test_what_earlier_sessions_noted_is_told(self, make_study):
+        header = {**make_study(6).header, "notes": ["from trial 3 on with other versions (torch 1 → 2)"]}
+        assert "From trial 3 on with other versions (torch 1 → 2)." in said(make_study(6, header=header))

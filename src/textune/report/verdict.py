@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from textune.records import StudyRecord, TrialRecord, TrialState
+from textune.records import EndReason, StudyRecord, TrialRecord, TrialState
 from textune.tracking.wording import duration, number
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _baseline(record: StudyRecord, role: str) -> Mapping[str, float]:
 
 def verdict(record: StudyRecord) -> tuple[Statement, ...]:
     """Returns what must be said first, warnings before the rest."""
-    statements = [*_state(record), *_against_baselines(record), *_search(record), *_test(record)]
+    statements = [*_state(record), *_against_baselines(record), *_search(record), *_trials(record), *_test(record)]
     return tuple(sorted(statements, key=lambda statement: statement.level != "warning"))
 
 
@@ -135,18 +135,36 @@ def _inside_interval(record: StudyRecord, value: float) -> bool:
 
 
 def _search(record: StudyRecord) -> list[Statement]:
-    best, complete = record.best, record.count(TrialState.COMPLETE)
+    best = record.best
     if best is None or best.result is None or len(record.trials) < 2:
         return []
+    complete = [trial for trial in record.trials if trial.result and trial.result.state is TrialState.COMPLETE]
+    num_points = sum(1 for trial in complete if trial.spec.repeat_of is None)
     statements = []
     if best is base_trial(record):
         text = f"The study as written (trial {best.spec.number}) is the best; the search found nothing better."
         statements.append(Statement("note", text))
     text = (
-        f"Not confirmed: {number(best.result.value)} is the best of {complete} valid scores. Chosen among many, it is "
+        f"Not confirmed: {number(best.result.value)} is the best of {num_points} valid scores. Chosen among many, it is "
         "optimistic, and with one seed per trial part of it is luck."
     )
     statements.append(Statement("note", text))
+    return statements
+
+
+def _trials(record: StudyRecord) -> list[Statement]:
+    """What went otherwise than planned in some trials."""
+    results = [trial.result for trial in record.trials if trial.result is not None]
+    failed = Counter(result.end for result in results if result.state is TrialState.FAILED)
+    statements = []
+    if failed:
+        ends = ", ".join(f"{failed[end]} {end.value}" for end in EndReason if failed[end])
+        share = f"{failed.total()} of {len(record.trials)} trials failed"
+        statements.append(Statement("note", f"{share}: {ends}. A failed trial cannot win."))
+    if repeats := sum(1 for trial in record.trials if trial.spec.repeat_of is not None):
+        text = f"{repeats} of {len(record.trials)} trials had a point that was measured before, and took its result."
+        statements.append(Statement("note", text))
+    statements += [Statement("note", f"{note[:1].upper()}{note[1:]}.") for note in record.header.get("notes") or ()]
     return statements
 
 
