@@ -145,8 +145,8 @@ def _search(record: StudyRecord) -> list[Statement]:
         text = f"The study as written (trial {best.spec.number}) is the best; the search found nothing better."
         statements.append(Statement("note", text))
     text = (
-        f"Not confirmed: {number(best.result.value)} is the best of {num_points} valid scores. Chosen among many, it is "
-        "optimistic, and with one seed per trial part of it is luck."
+        f"Not confirmed: {number(best.result.value)} is the best of {num_points} valid scores. Chosen among many, it "
+        "is optimistic, and with one seed per trial part of it is luck."
     )
     statements.append(Statement("note", text))
     return statements
