@@ -34,7 +34,7 @@ from textune.data.base import DataConfig, SplitConfig, TokenizerConfig
 from textune.models.nets.assemble import build_classifier
 from textune.records import Objective
 from textune.seeds import derive, generator
-from textune.training.engine.loop import fit
+from textune.training.engine.loop import Fit
 from textune.training.engine.predict import predict
 from typical import PlainBagOfWords, PlainCnn, PlainLstm, TypicalTraining
 
@@ -140,7 +140,7 @@ class TextuneTraining:
         training = task.config.training.model_copy(update={"epochs": epochs})
         train, valid, _ = task.rows
         labels_N = task.prepared.labels_N
-        self.epochs = fit(
+        self.training = Fit(
             self.model,
             lambda epoch: train_batches(
                 task.examples,
@@ -158,18 +158,15 @@ class TextuneTraining:
             objective=Objective(),
             seed=seed,
         )
-        self.precision = "fp32"
+        self.moments = self.training.moments()
 
     def epoch(self) -> float:
-        return next(self.epochs).train_seconds
+        return next(moment.train_seconds for moment in self.moments if moment is not None)
 
     def test_accuracy(self) -> float:
-        try:
-            next(self.epochs)
-        except StopIteration as end:
-            self.precision = end.value.precision
+        assert next(self.moments, None) is None, "there is another epoch"
         batches = eval_batches(self.task.examples, self.task.prepared.labels_N, self.task.rows[2], *self.task.cut)
-        predictions = predict(self.model, batches, self.precision)
+        predictions = predict(self.model, batches, self.training.result().precision)
         return float((predictions.probabilities_NK.argmax(1) == predictions.labels_N).mean())
 
 

@@ -1,15 +1,17 @@
 """The objective: one trial, from its spec to its result. Joins data, models and training; knows no search.
 
 A trial reads the prepared data from the cache, trains each of its folds, and leaves in its attempt folder
-`outcomes.npz` (row id, label and probabilities of every valid row at the best epoch) and `model/` (the pipeline).
+`outcomes.npz` (row id, label and probabilities of every valid row at the best epoch) and `model/` (the pipeline);
+while it runs, `checkpoint.safetensors`, from which a later attempt goes on.
 """
 
 # N rows, K classes
 
 from __future__ import annotations
 
+import contextlib
+import math
 import statistics
-import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ from textune.data import (
     Cache,
     FilesConfig,
     Prepared,
+    content_key,
     cut_examples,
     eval_batches,
     load_vectors,
@@ -33,13 +36,16 @@ from textune.data import (
     prepare,
     train_batches,
 )
+from textune.errors import InterruptedTrial
 from textune.pipeline import Pipeline, PipelineConfig
 from textune.records import EndReason, Progress, TrialRecord, TrialResult, TrialSpec
 from textune.registry import load_plugin
 from textune.seeds import derive, generator
 
 if TYPE_CHECKING:
-    from textune.training.measurement import FitResult
+    from textune.training.engine.checkpoint import Checkpoints
+    from textune.training.engine.past import Past
+    from textune.training.measurement import EpochMeasurement, FitResult
 
 __all__ = ["TrialRunner", "prepare_data", "run", "train_on_all"]
 
@@ -52,12 +58,16 @@ class TrialRunner:
         folders: where relative paths of the study are tried.
         cache_root: where prepared data lies.
         plugins: whether plug-in files named by a config may run.
+        checkpoint_share: of the time of a trial that writing checkpoints may take.
+        memory_bytes: what a worker may take, if that is limited.
         preload: modules that workers import before the first trial, while the coordinator still reads data.
     """
 
     folders: tuple[Path, ...]
     cache_root: Path
     plugins: bool = False
+    checkpoint_share: float = 0.05
+    memory_bytes: int | None = None
 
     preload: ClassVar = (
         "torch._dynamo",  # imported by the first optimizer, a second later
@@ -71,14 +81,21 @@ class TrialRunner:
         "textune.models.nets.pooling",
         "textune.models.nets.rnn",
         "textune.training.engine.loop",
+        "textune.training.engine.past",
         "textune.trial",
     )
 
-    def __call__(self, spec: TrialSpec) -> Generator[Progress, None, TrialResult]:
+    def __call__(self, spec: TrialSpec) -> Generator[Progress | None, None, TrialResult]:
         if self.plugins:
             for path in plugin_paths(spec.config.get("plugins", ()), self.folders):
                 load_plugin(path)
-        return run(spec, self.folders, Cache(self.cache_root))
+        return run(
+            spec,
+            self.folders,
+            Cache(self.cache_root),
+            checkpoint_share=self.checkpoint_share,
+            memory_bytes=self.memory_bytes,
+        )
 
 
 def prepare_data(config: TrialConfig, folders: Sequence[Path], cache: Cache) -> Prepared:
@@ -92,35 +109,47 @@ def _vector_file(config: TrialConfig, folders: Sequence[Path]) -> Path | None:
     return None if name is None else Path(locate(name, folders))
 
 
-def run(spec: TrialSpec, folders: Sequence[Path], cache: Cache) -> Generator[Progress, None, TrialResult]:
-    """Trains the folds of a trial in turn.
+def run(
+    spec: TrialSpec,
+    folders: Sequence[Path],
+    cache: Cache,
+    *,
+    checkpoint_share: float = 0.05,
+    memory_bytes: int | None = None,
+) -> Generator[Progress | None, None, TrialResult]:
+    """Trains the folds of a trial in turn, from where `spec.checkpoint` stands on.
 
     Yields:
-        A Progress at the end of each epoch of each fold.
+        A Progress at the end of each epoch of each fold, and about ten times a second None. An InterruptedTrial thrown
+        in at any of these moments leaves a checkpoint and comes out again.
 
     Returns:
         The result; metrics are means over the folds, each at its best epoch.
 
     Raises:
-        DivergedError: a loss was not finite.
+        DivergedError: too many steps in a row were not finite.
+        MemoryError: the model does not fit into memory.
     """
-    started = time.perf_counter()
+    from textune.training.engine.checkpoint import NAME, Checkpoints
+    from textune.training.engine.past import Past
+
     config = TrialConfig.model_validate(spec.config)
     prepared = prepare_data(config, folders, cache)
+    checkpoints = Checkpoints(None if spec.folder is None else Path(spec.folder) / NAME, checkpoint_share)
+    identity = content_key("trial", spec.config, spec.seed, spec.folds, spec.objective.metric, prepared.fingerprint)
+    past = Past.read(None if spec.checkpoint is None else Path(spec.checkpoint), identity)
     numbers = range(len(prepared.splits.folds)) if spec.folds is None else spec.folds
-    trainings = []
-    for number in numbers:
+    for number in numbers[len(past.fits) :]:
         fold = prepared.splits.folds[number]
-        training = _Training(spec, config, prepared, fold.train, number, folders, cache)
-        yield from training.run(number, fold.valid)
-        trainings.append(training)
-    result = _result(spec, trainings, time.perf_counter() - started)
+        training = _Training(spec, config, prepared, fold.train, number, folders, cache, memory_bytes)
+        yield from training.run(number, fold.valid, past, checkpoints)
+    result = _result(spec, training, past)
     if spec.folder is not None:
         folder = Path(spec.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        _save_outcomes(folder / "outcomes.npz", list(numbers), trainings)
-        if len(trainings) == 1:
-            trainings[0].pipeline(trainings[0].fit.precision, result.metrics).save(folder / "model")
+        _save_outcomes(folder / "outcomes.npz", list(numbers), past.fits)
+        if len(numbers) == 1:
+            training.pipeline(past.fits[0].precision, result.metrics).save(folder / "model")
     return result
 
 
@@ -129,7 +158,7 @@ def train_on_all(chosen: TrialRecord, folders: Sequence[Path], cache: Cache) -> 
     config = TrialConfig.model_validate(chosen.spec.config)
     prepared = prepare_data(config, folders, cache)
     rows = np.unique(np.concatenate([part for fold in prepared.splits.folds for part in (fold.train, fold.valid)]))
-    training = _Training(chosen.spec, config, prepared, rows, "all", folders, cache)
+    training = _Training(chosen.spec, config, prepared, rows, "all", folders, cache, memory_bytes=None)
     assert chosen.result is not None
     precision = training.run_blindly(chosen.result.best_epoch or config.training.epochs)
     return training.pipeline(precision, chosen.result.metrics)
@@ -137,8 +166,6 @@ def train_on_all(chosen: TrialRecord, folders: Sequence[Path], cache: Cache) -> 
 
 class _Training:
     """One model, trained on some rows of the data set: those of a fold, or all that are not test rows."""
-
-    fit: FitResult
 
     def __init__(
         self,
@@ -149,6 +176,7 @@ class _Training:
         part: int | str,
         folders: Sequence[Path],
         cache: Cache,
+        memory_bytes: int | None,
     ) -> None:
         from textune.models.nets.assemble import build_classifier
 
@@ -165,12 +193,15 @@ class _Training:
         self.max_length, self.keep = tokenizer.max_length, tokenizer.keep
         self.model.encoder.adapt(*cut_examples(self.examples, rows, self.max_length, self.keep))
         self.order, self.dropout = derive(spec.seed, "order", part), derive(spec.seed, "dropout", part)
+        self.micro_batch = _MicroBatch(self, cache, memory_bytes)
 
-    def run(self, fold: int, valid: NDArray[np.int64]) -> Generator[Progress, None, None]:
-        """Trains, yields after each epoch, and leaves the weights of the best epoch in the model."""
-        from textune.training.engine.loop import fit
+    def run(
+        self, number: int, valid: NDArray[np.int64], past: Past, checkpoints: Checkpoints
+    ) -> Generator[Progress | None, None, None]:
+        """Trains a fold, from where it was left; leaves the weights of the best epoch in the model."""
+        from textune.training.engine.loop import Fit
 
-        measurements = fit(
+        fit = Fit(
             self.model,
             self._epoch,
             eval_batches(self.examples, self.prepared.labels_N, valid, self.max_length, self.keep),
@@ -179,24 +210,19 @@ class _Training:
             steps_per_epoch=num_batches(len(self.rows), self.config.training.batch_size),
             objective=self.spec.objective,
             seed=self.dropout,
+            micro_batch=self.micro_batch.first(),
         )
-        while True:
-            try:
-                measured = next(measurements)
-            except StopIteration as end:
-                self.fit = end.value
-                return
-            yield Progress(
-                trial=self.spec.number,
-                attempt=self.spec.attempt,
-                fold=fold,
-                epoch=measured.epoch,
-                epochs=measured.epochs,
-                value=measured.value,
-                metrics=dict(measured.metrics),
-                learning_rate=measured.learning_rate,
-                seconds=measured.seconds,
-            )
+        if past.training is not None:
+            fit.load_state(past.training)
+        try:
+            for moment in fit.moments():
+                self.micro_batch.note(fit.micro_batch)
+                yield None if moment is None else self._progress(number, moment)
+                checkpoints.offer(lambda: past.state(fit.state()))
+        except InterruptedTrial:
+            checkpoints.write(past.state(fit.state()))
+            raise
+        past.end_fold(fit.result())
 
     def run_blindly(self, num_epochs: int) -> str:
         """Trains for a number of epochs without valid rows; returns the precision."""
@@ -210,6 +236,20 @@ class _Training:
             class_counts_K=self._class_counts(),
             steps_per_epoch=num_batches(len(self.rows), self.config.training.batch_size),
             seed=self.dropout,
+            micro_batch=self.micro_batch.first(),
+        )
+
+    def _progress(self, fold: int, measured: EpochMeasurement) -> Progress:
+        return Progress(
+            trial=self.spec.number,
+            attempt=self.spec.attempt,
+            fold=fold,
+            epoch=measured.epoch,
+            epochs=measured.epochs,
+            value=measured.value,
+            metrics=dict(measured.metrics),
+            learning_rate=measured.learning_rate,
+            seconds=measured.seconds,
         )
 
     def pipeline(self, precision: str, metrics: Mapping[str, float]) -> Pipeline:
@@ -246,8 +286,40 @@ class _Training:
         return np.bincount(self.prepared.labels_N[self.rows], minlength=len(self.prepared.classes))
 
 
-def _result(spec: TrialSpec, trainings: Sequence[_Training], seconds: float) -> TrialResult:
-    fits = [training.fit for training in trainings]
+class _MicroBatch:
+    """Remembers in the cache how many rows of a batch fitted into memory at once, for later trials of such a model.
+
+    Only where a whole batch did not fit: there is no note else.
+    """
+
+    def __init__(self, training: _Training, cache: Cache, memory_bytes: int | None) -> None:
+        config = training.config
+        self._cache = cache
+        self._key = content_key(
+            "micro-batch",
+            str(next(training.model.parameters()).device),
+            config.model.dump(),
+            [len(training.vocabulary), len(training.prepared.classes), training.max_length],
+            [config.training.optimizer.kind, config.training.precision],
+            memory_bytes,
+        )
+        self._noted: int | None = cache.note(self._key)
+        self._halved = math.ceil(config.training.batch_size / 2**training.spec.halvings)
+        self._halvings = training.spec.halvings
+
+    def first(self) -> int | None:
+        """Returns what to begin with, None for whole batches."""
+        return min((size for size in (self._noted, self._halved if self._halvings else None) if size), default=None)
+
+    def note(self, micro_batch: int | None) -> None:
+        if micro_batch is not None and micro_batch != self._noted:
+            self._noted = micro_batch
+            with contextlib.suppress(OSError):  # it is a hint
+                self._cache.write_note(self._key, micro_batch)
+
+
+def _result(spec: TrialSpec, training: _Training, past: Past) -> TrialResult:
+    fits = past.fits
     metrics = {name: statistics.fmean(fit.metrics[name] for fit in fits) for name in fits[0].metrics}
     epochs = sum(fit.epochs for fit in fits)
     stopped_early = any(fit.stopped_early for fit in fits)
@@ -261,22 +333,24 @@ def _result(spec: TrialSpec, trainings: Sequence[_Training], seconds: float) -> 
         metrics=metrics,
         best_epoch=round(statistics.median(fit.best_epoch for fit in fits)),
         epochs=epochs,
-        seconds=seconds,
+        seconds=past.seconds,
         seconds_per_epoch=sum(fit.seconds for fit in fits) / epochs,
         folder=spec.folder,
         details={
-            "num_parameters": trainings[0].model.num_parameters,
-            "precision": fits[0].precision,
+            "num_parameters": training.model.num_parameters,
+            "precision": fits[-1].precision,
             "examples_per_second": statistics.fmean(fit.examples_per_second for fit in fits),
             "peak_memory_bytes": fits[-1].peak_memory_bytes,
-            "vocabulary_size": len(trainings[0].vocabulary),
-            "vector_coverage": trainings[0].vector_coverage,
+            "micro_batch_size": min(fit.micro_batch_size for fit in fits),
+            "num_skipped_steps": sum(fit.num_skipped_steps for fit in fits),
+            "vocabulary_size": len(training.vocabulary),
+            "vector_coverage": training.vector_coverage,
         },
     )
 
 
-def _save_outcomes(path: Path, folds: Sequence[int], trainings: Sequence[_Training]) -> None:
-    valid = [training.fit.valid for training in trainings]
+def _save_outcomes(path: Path, folds: Sequence[int], fits: Sequence[FitResult]) -> None:
+    valid = [fit.valid for fit in fits]
     np.savez(
         path,
         rows=np.concatenate([each.rows_N for each in valid]),

@@ -11,7 +11,7 @@ from torch import nn
 
 from textune.config.study import TrainingConfig
 from textune.records import Objective
-from textune.training.engine.loop import fit
+from textune.training.engine.loop import Fit
 
 NUM_ROWS, NUM_TRAIN, NUM_CLASSES, VOCABULARY = 240, 160, 3, 40
 
@@ -62,8 +62,8 @@ class Task:
             torch.manual_seed(seed)
             return BagOfVectors(**settings)
 
-    def start(self, model, settings, train=None, valid=None, objective=None, seed=1):
-        return fit(
+    def start(self, model, settings, train=None, valid=None, objective=None, seed=1, micro_batch=None):
+        return Fit(
             model,
             train or self.train,
             valid or self.valid,
@@ -72,16 +72,17 @@ class Task:
             steps_per_epoch=NUM_TRAIN // 16,
             objective=objective or Objective(),
             seed=seed,
+            micro_batch=micro_batch,
         )
 
     def fit(self, model, settings, **arguments):
         """Returns the measurements of all epochs, and the result."""
-        training, measurements = self.start(model, settings, **arguments), []
-        while True:
-            try:
-                measurements.append(next(training))
-            except StopIteration as end:
-                return measurements, end.value
+        training = self.start(model, settings, **arguments)
+        return list(self.measurements(training)), training.result()
+
+    def measurements(self, training):
+        """Yields those of a training, without the moments in between."""
+        return (moment for moment in training.moments() if moment is not None)
 
 
 @pytest.fixture(scope="session")

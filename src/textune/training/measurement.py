@@ -72,6 +72,8 @@ class FitResult:
         examples_per_second: train rows over the time of the training steps alone.
         peak_memory_bytes: of the process (of the GPU, if it trained there) during training; None where it is not known.
         precision: what was computed in, fp32 or bf16.
+        num_skipped_steps: left out, as their loss or gradients were not finite.
+        micro_batch_size: rows of a batch that fitted into memory at once.
     """
 
     best_epoch: int
@@ -84,3 +86,5 @@ class FitResult:
     examples_per_second: float
     peak_memory_bytes: int | None
     precision: str
+    num_skipped_steps: int
+    micro_batch_size: int

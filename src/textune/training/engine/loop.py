@@ -5,236 +5,269 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from textune.config.study import TrainingConfig
 from textune.errors import DivergedError
 from textune.records import Objective
 from textune.seeds import derive
 from textune.training.early_stopping import EarlyStopping
-from textune.training.engine import memory, precision
-from textune.training.engine.predict import device_of, predict, tensors
-from textune.training.engine.row_updates import clip_gradients, use_row_gradients
+from textune.training.engine import memory
+from textune.training.engine.predict import Collector
+from textune.training.engine.steps import Steps
+from textune.training.engine.turns import Turns
 from textune.training.measurement import Batch, EpochMeasurement, FitResult, Predictions
 from textune.training.metrics import evaluate, greater_is_better
-from textune.training.optimizer import OptimizerConfig
-from textune.training.schedule import ScheduleConfig
 
-__all__ = ["fit", "fit_blindly"]
+__all__ = ["Fit", "fit_blindly"]
+
+PULSE_SECONDS = 0.1
+"""How long a training works before it lets its caller decide whether it goes on."""
+
+Batches = Callable[[int], Iterable[Batch]]
 
 
-def fit(
-    model: nn.Module,
-    train: Callable[[int], Iterable[Batch]],
-    valid: Iterable[Batch],
-    config: TrainingConfig,
-    *,
-    class_counts_K: NDArray[np.int64],
-    steps_per_epoch: int,
-    objective: Objective,
-    seed: int,
-) -> Generator[EpochMeasurement, None, FitResult]:
-    """Trains `model` where it stands; yields after each epoch; leaves the weights of the best one in it.
+class Fit:
+    """A training of `model` where it stands. It leaves the weights of the best epoch in it.
 
-    `result = yield from fit(…)` gives the result. The best epoch is that of `early_stopping.metric`, or of the
-    objective where none is set. Dropout is a function of seed and epoch and does not disturb the caller's
-    random state; on a CPU, equal arguments give equal numbers, bit for bit.
+    The best epoch is that of `early_stopping.metric`, or of the objective where none is set. Dropout is a function of
+    seed and epoch and does not disturb the caller's random state. On a CPU, equal arguments give equal numbers, bit for
+    bit, and so does a training that goes on from the state of another one.
 
     Args:
-        model: (ids_BT, mask_BT) → logits_BK; a submodule's `penalty` (a scalar tensor, or None) is added to the loss.
-        train: epoch, from 1 → its batches in their order.
+        model: (ids_BT, mask_BT) → logits_BK; a submodule's `penalty` (a scalar tensor, or None), a mean over the rows
+            of the batch or independent of them, is added to the loss.
+        train: epoch, from 1 → its batches in their order, each time the same.
         valid: the valid batches; kept for all epochs if they come from an iterator.
+        config: the settings.
         class_counts_K: train rows of each class.
         steps_per_epoch: how many batches `train` gives; the schedule needs it.
-
-    Raises:
-        DivergedError: a loss, or the probability of a valid row, was not finite.
+        objective: what is scored.
+        seed: of dropout.
+        micro_batch: rows that go through the model at once at most; None: those of a batch. Halved where they do not
+            fit into memory.
     """
-    training = _Training.start(model, config, class_counts_K, config.epochs * steps_per_epoch)
-    scoring = _Scoring.of(config, objective)
-    stopping = EarlyStopping(config.early_stopping.patience, config.early_stopping.min_delta)
-    epochs: list[EpochMeasurement] = []
-    if isinstance(valid, Iterator):
-        valid = list(valid)
-    memory.reset_peak(training.device)
-    for epoch in range(1, config.epochs + 1):
-        started = time.perf_counter()
-        with precision.flushed_denormals():
-            with _own_random_state(derive(seed, "dropout", epoch), training.device):
-                train_loss = training.epoch(epoch, train(epoch), stopping.history)
-            train_seconds = time.perf_counter() - started
-            predictions = predict(model, valid, training.precision)
-        metrics = {**scoring.metrics(epoch, predictions), "train.loss": train_loss}
-        improved = stopping.update(scoring.gain(metrics))
-        if improved:
-            best_weights, best_predictions = copy.deepcopy(model.state_dict()), predictions
-        seconds, value = time.perf_counter() - started, metrics[objective.metric]
-        epochs.append(
-            EpochMeasurement(
-                epoch, config.epochs, value, metrics, training.learning_rate, seconds, train_seconds, improved
-            )
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train: Batches,
+        valid: Iterable[Batch],
+        config: TrainingConfig,
+        *,
+        class_counts_K: NDArray[np.int64],
+        steps_per_epoch: int,
+        objective: Objective,
+        seed: int,
+        micro_batch: int | None = None,
+    ) -> None:
+        self._model, self._config, self._objective, self._seed = model, config, objective, seed
+        self._train_batches = train
+        self._valid_batches = list(valid) if isinstance(valid, Iterator) else valid
+        self._steps = Steps(model, config, class_counts_K, config.epochs * steps_per_epoch, micro_batch)
+        self._scoring = _Scoring.of(config, objective)
+        self._stopping = EarlyStopping(config.early_stopping.patience, config.early_stopping.min_delta)
+        self._turns = Turns(self._steps.device)
+        self._epochs: list[EpochMeasurement] = []
+        self._best: tuple[dict[str, Any], Predictions] | None = None
+        memory.reset_peak(self._steps.device)
+        self._start_epoch()
+
+    @property
+    def micro_batch(self) -> int | None:
+        """Rows that go through the model at once at most; None: those of a batch."""
+        return self._steps.micro_batch
+
+    def moments(self) -> Iterator[EpochMeasurement | None]:
+        """Trains. Yields a measurement after each epoch, and about ten times a second None: it can be stopped here.
+
+        Raises:
+            DivergedError: too many steps in a row, or the probability of a valid row, were not finite.
+            MemoryError: the model does not fit into memory.
+        """
+        while len(self._epochs) < self._config.epochs and not self._stopping.exhausted:
+            if not self._epoch.trained:
+                batches = self._train_batches(self._epoch.number)
+                yield from self._in_turns(_train(self._steps, batches, self._epoch, self._stopping.history))
+                self._epoch.trained = True
+            collector = Collector(self._model, self._steps.precision)
+            yield from self._in_turns(self._evaluate(collector))
+            yield self._measured(collector.predictions())
+
+    def result(self) -> FitResult:
+        """Returns what `moments` came to, when it has ended."""
+        assert self._best is not None
+        weights, predictions = self._best
+        self._model.load_state_dict(weights)
+        best, batch_size = self._epochs[self._stopping.best_epoch - 1], self._config.batch_size
+        return FitResult(
+            best_epoch=best.epoch,
+            epochs=len(self._epochs),
+            value=best.value,
+            metrics=best.metrics,
+            valid=predictions,
+            stopped_early=len(self._epochs) < best.epochs,
+            seconds=sum(epoch.seconds for epoch in self._epochs),
+            examples_per_second=self._steps.num_rows / sum(epoch.train_seconds for epoch in self._epochs),
+            peak_memory_bytes=memory.peak_bytes(self._steps.device),
+            precision=self._steps.precision,
+            num_skipped_steps=self._steps.guard.num_skipped,
+            micro_batch_size=min(self.micro_batch or batch_size, batch_size),
         )
-        yield epochs[-1]
-        if stopping.exhausted:
-            break
-    model.load_state_dict(best_weights)
-    return training.result(epochs, stopping.best_epoch, best_predictions)
+
+    def state(self) -> dict[str, Any]:
+        """Returns all that it takes to go on from the last moment: JSON values, tensors and arrays, none copied.
+
+        Early stopping follows from the epochs, and the order of the batches from the epoch.
+        """
+        weights, predictions = self._best or (None, None)
+        return {
+            "model": self._model.state_dict(),
+            "steps": self._steps.state(),
+            "epoch": asdict(self._epoch),
+            "random_state": self._turns.random_state,
+            "epochs": [asdict(epoch) for epoch in self._epochs],
+            "best_weights": weights,
+            "best_predictions": None if predictions is None else vars(predictions),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what another training with equal arguments had as its `state`."""
+        self._model.load_state_dict(state["model"])
+        self._steps.load_state(state["steps"])
+        self._epoch = _Epoch(**state["epoch"])
+        self._turns.random_state = state["random_state"]
+        self._epochs = [EpochMeasurement(**epoch) for epoch in state["epochs"]]
+        for epoch in self._epochs:
+            self._stopping.update(self._scoring.gain(epoch.metrics))
+        if self._epochs:
+            self._best = state["best_weights"], Predictions(**state["best_predictions"])
+
+    def _start_epoch(self) -> None:
+        self._epoch = _Epoch(len(self._epochs) + 1)
+        self._turns.seed(derive(self._seed, "dropout", self._epoch.number))
+
+    def _in_turns(self, work: Iterator[None]) -> Iterator[None]:
+        """Does `work`, and yields between turns, in which what is global in PyTorch is the caller's."""
+        while not self._turn(work):
+            yield
+
+    def _turn(self, work: Iterator[None]) -> bool:
+        """Goes on with `work` for a while; returns whether it is done."""
+        started = time.perf_counter()
+        with self._turns.turn():
+            done = _go_on(work, until=started + PULSE_SECONDS)
+        seconds = time.perf_counter() - started
+        self._epoch.seconds += seconds
+        if not self._epoch.trained:
+            self._epoch.train_seconds += seconds
+        return done
+
+    def _evaluate(self, collector: Collector) -> Iterator[None]:
+        self._model.eval()
+        for batch in self._valid_batches:
+            collector.add(batch)
+            yield
+
+    def _measured(self, predictions: Predictions) -> EpochMeasurement:
+        """Ends the epoch."""
+        epoch = self._epoch
+        metrics = {**self._scoring.metrics(epoch.number, predictions), "train.loss": epoch.mean_loss}
+        improved = self._stopping.update(self._scoring.gain(metrics))
+        if improved:
+            self._best = copy.deepcopy(self._model.state_dict()), predictions
+        measurement = EpochMeasurement(
+            epoch=epoch.number,
+            epochs=self._config.epochs,
+            value=metrics[self._objective.metric],
+            metrics=metrics,
+            learning_rate=self._steps.learning_rate,
+            seconds=epoch.seconds,
+            train_seconds=epoch.train_seconds,
+            improved=improved,
+        )
+        self._epochs.append(measurement)
+        self._start_epoch()
+        return measurement
 
 
 def fit_blindly(
     model: nn.Module,
-    train: Callable[[int], Iterable[Batch]],
+    train: Batches,
     config: TrainingConfig,
     *,
     num_epochs: int,
     class_counts_K: NDArray[np.int64],
     steps_per_epoch: int,
     seed: int,
+    micro_batch: int | None = None,
 ) -> str:
-    """Trains for `num_epochs` without valid rows, at the learning rates these have in `fit`; returns the precision.
+    """Trains for `num_epochs` without valid rows, at the learning rates these have in a `Fit`; returns the precision.
 
-    A `plateau` schedule, which reacts to valid rows, stays at its first learning rate. Arguments are those of `fit`.
+    A `plateau` schedule, which reacts to valid rows, stays at its first learning rate. Arguments are those of `Fit`.
 
     Raises:
-        DivergedError: a loss was not finite.
+        DivergedError: too many steps in a row were not finite.
+        MemoryError: the model does not fit into memory.
     """
-    training = _Training.start(model, config, class_counts_K, config.epochs * steps_per_epoch)
-    with precision.flushed_denormals():
-        for epoch in range(1, num_epochs + 1):
-            with _own_random_state(derive(seed, "dropout", epoch), training.device):
-                training.epoch(epoch, train(epoch), [])
-    return training.precision
+    steps = Steps(model, config, class_counts_K, config.epochs * steps_per_epoch, micro_batch)
+    turns = Turns(steps.device)
+    for epoch in range(1, num_epochs + 1):
+        turns.seed(derive(seed, "dropout", epoch))
+        with turns.turn():
+            for _ in _train(steps, train(epoch), _Epoch(epoch), []):
+                pass
+    return steps.precision
 
 
 @dataclass
-class _Training:
-    """All that changes from step to step: the weights, the optimizer's state, and how many steps were done."""
+class _Epoch:
+    """How far an epoch has come.
 
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    schedule: ScheduleConfig
-    loss: nn.CrossEntropyLoss
-    penalized: list[Any]  # submodules that may have a `penalty`
-    max_grad_norm: float | None
-    precision: str
-    device: torch.device
-    total_steps: int
-    top_learning_rate: float
-    learning_rate: float = 0.0
-    num_steps: int = 0
+    Attributes:
+        num_batches: trained on, or left out.
+        num_rows: of the batches that were not left out; `total_loss` is the sum of their losses.
+        trained: whether only its evaluation is left.
+        seconds: of its training and evaluation so far; `train_seconds` of its training alone.
+    """
+
+    number: int
+    num_batches: int = 0
     num_rows: int = 0
+    total_loss: float = 0.0
+    trained: bool = False
+    seconds: float = 0.0
+    train_seconds: float = 0.0
 
-    @classmethod
-    def start(
-        cls, model: nn.Module, config: TrainingConfig, class_counts_K: NDArray[np.int64], total_steps: int
-    ) -> _Training:
-        device, optimizer, schedule = device_of(model), config.optimizer, config.schedule
-        assert isinstance(optimizer, OptimizerConfig)
-        assert isinstance(schedule, ScheduleConfig)
-        use_row_gradients(model, enabled=optimizer.row_gradients)
-        weight_K = _balanced(class_counts_K).to(device) if config.class_weights == "balanced" else None
-        return cls(
-            model=model,
-            optimizer=optimizer.build(model),
-            schedule=schedule,
-            loss=nn.CrossEntropyLoss(weight_K, label_smoothing=config.label_smoothing),
-            penalized=[module for module in model.modules() if hasattr(module, "penalty")],
-            max_grad_norm=config.max_grad_norm,
-            precision=precision.resolve(config.precision, model, device),
-            device=device,
-            total_steps=total_steps,
-            top_learning_rate=optimizer.learning_rate,
-        )
-
-    def epoch(self, epoch: int, batches: Iterable[Batch], history: list[float]) -> float:
-        """Trains on all batches once; returns the mean loss of their rows."""
-        self.model.train()
-        losses, top = _Losses(epoch), self.top_learning_rate * self.schedule.reduction(history)
-        for batch in batches:
-            self._set_learning_rate(top * self.schedule.factor(self.num_steps, self.total_steps))
-            losses.add(self.step(batch), len(batch.labels_B))
-            self.num_steps += 1
-        self.num_rows += losses.num_rows
-        return losses.mean()
-
-    def step(self, batch: Batch) -> Tensor:
-        """Forward, backward, clip, update. Returns the loss."""
-        ids_BT, mask_BT, labels_B = tensors(batch, self.device)
-        with precision.autocast(self.precision, self.device):
-            logits_BK = self.model(ids_BT, mask_BT)
-        loss: Tensor = self.loss(logits_BK.float(), labels_B)
-        for module in self.penalized:
-            if module.penalty is not None:
-                loss = loss + module.penalty
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self.max_grad_norm is not None:
-            clip_gradients(self.model.parameters(), self.max_grad_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return loss.detach()
-
-    def _set_learning_rate(self, learning_rate: float) -> None:
-        self.learning_rate = learning_rate
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-
-    def result(self, epochs: list[EpochMeasurement], best_epoch: int, valid: Predictions) -> FitResult:
-        best = epochs[best_epoch - 1]
-        return FitResult(
-            best_epoch=best_epoch,
-            epochs=len(epochs),
-            value=best.value,
-            metrics=best.metrics,
-            valid=valid,
-            stopped_early=len(epochs) < best.epochs,
-            seconds=sum(epoch.seconds for epoch in epochs),
-            examples_per_second=self.num_rows / sum(epoch.train_seconds for epoch in epochs),
-            peak_memory_bytes=memory.peak_bytes(self.device),
-            precision=self.precision,
-        )
+    @property
+    def mean_loss(self) -> float:
+        """NaN if every step was left out."""
+        return self.total_loss / self.num_rows if self.num_rows else float("nan")
 
 
-@dataclass
-class _Losses:
-    """The losses of an epoch. They are looked at in blocks, so that a GPU need not wait for each of them."""
+def _train(steps: Steps, batches: Iterable[Batch], epoch: _Epoch, history: list[float]) -> Iterator[None]:
+    """Trains on the batches that the epoch has left; yields after each."""
+    steps.model.train()
+    for batch in islice(batches, epoch.num_batches, None):
+        epoch.num_batches += 1
+        loss = steps.step(batch, history, f"epoch {epoch.number}, step {epoch.num_batches}")
+        if loss is not None:
+            epoch.num_rows += len(batch.labels_B)
+            epoch.total_loss += loss * len(batch.labels_B)
+        yield
 
-    epoch: int
-    num_rows: int = 0
-    num_steps: int = 0
-    total: float = 0.0
-    unread: list[tuple[Tensor, int]] = field(default_factory=list)
 
-    BLOCK = 32
-
-    def add(self, loss: Tensor, num_rows: int) -> None:
-        self.num_rows += num_rows
-        self.unread.append((loss, num_rows))
-        if len(self.unread) == self.BLOCK:
-            self._read()
-
-    def mean(self) -> float:
-        if self.unread:
-            self._read()
-        return self.total / self.num_rows
-
-    def _read(self) -> None:
-        values = torch.stack([loss for loss, _ in self.unread]).tolist()
-        for value, (_, num_rows) in zip(values, self.unread, strict=True):
-            self.num_steps += 1
-            if not math.isfinite(value):
-                raise DivergedError(f"epoch {self.epoch}, step {self.num_steps}: the loss is {value}")
-            self.total += value * num_rows
-        self.unread.clear()
+def _go_on(work: Iterator[None], until: float) -> bool:
+    """Goes on with `work` until some time; returns whether it is done."""
+    return all(time.perf_counter() < until for _ in work)
 
 
 @dataclass(frozen=True)
@@ -263,18 +296,5 @@ class _Scoring:
         values = evaluate(predictions.labels_N, predictions.probabilities_NK, self.names)
         return {f"valid.{name}": value for name, value in values.items()}
 
-    def gain(self, metrics: dict[str, float]) -> float:
+    def gain(self, metrics: Mapping[str, float]) -> float:
         return metrics[self.watched] if self.maximized else -metrics[self.watched]
-
-
-@contextmanager
-def _own_random_state(seed: int, device: torch.device) -> Iterator[None]:
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
-
-
-def _balanced(class_counts_K: NDArray[np.int64]) -> Tensor:
-    """Weights that let every class among the rows count equally, 1 on average over the rows."""
-    num_present = int((class_counts_K > 0).sum())
-    return torch.from_numpy(class_counts_K.sum() / (num_present * np.maximum(class_counts_K, 1))).float()

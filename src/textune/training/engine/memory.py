@@ -1,14 +1,38 @@
-"""How much memory a training needed at most."""
+"""How much memory a training needed at most, and how it looks when there is no more."""
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import torch
 
-__all__ = ["peak_bytes", "reset_peak"]
+__all__ = ["is_exhausted", "peak_bytes", "release", "reset_peak"]
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+_EXHAUSTED = (
+    "can't allocate memory",  # PyTorch's allocator
+    "not enough memory",
+    "std::bad_alloc",
+    "could not create a memory",  # oneDNN
+    "could not create a primitive",
+    "could not execute a primitive",
+)
+
+
+def is_exhausted(error: Exception) -> bool:
+    """Whether an error means that memory ran out; for main memory PyTorch has no class, only sentences."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sentence in str(error) for sentence in _EXHAUSTED)
+
+
+def release(device: torch.device) -> None:
+    """Gives back what is no longer used, so that the next attempt finds it."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def reset_peak(device: torch.device) -> None:

@@ -8,12 +8,14 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from textune.training.engine import memory
 from textune.training.engine.precision import autocast
 from textune.training.measurement import Batch, Predictions
 
-__all__ = ["device_of", "predict", "tensors"]
+__all__ = ["Collector", "device_of", "predict", "tensors"]
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -28,7 +30,6 @@ def tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]
     return ids_BT.long(), mask_BT, labels_B.long()
 
 
-@torch.no_grad()
 def predict(model: nn.Module, batches: Iterable[Batch], precision: str = "fp32") -> Predictions:
     """Returns the probabilities of every row in `batches`, in ascending order of row ids, whatever order they come in.
 
@@ -37,21 +38,51 @@ def predict(model: nn.Module, batches: Iterable[Batch], precision: str = "fp32")
         batches: each row once.
         precision: `fp32` or `bf16`.
     """
-    device, was_training = device_of(model), model.training
+    was_training = model.training
     model.eval()
-    probabilities, labels, rows = [], [], []
+    collector = Collector(model, precision)
     for batch in batches:
-        ids_BT, mask_BT, _ = tensors(batch, device)
-        with autocast(precision, device):
-            logits_BK = model(ids_BT, mask_BT)
-        probabilities.append(logits_BK.float().softmax(-1).cpu().numpy())
-        labels.append(batch.labels_B)
-        rows.append(batch.rows_B)
+        collector.add(batch)
     model.train(was_training)
-    rows_N = np.concatenate(rows).astype(np.int64)
-    order_N = np.argsort(rows_N, kind="stable")
-    return Predictions(
-        rows_N=rows_N[order_N],
-        labels_N=np.concatenate(labels).astype(np.int64)[order_N],
-        probabilities_NK=np.concatenate(probabilities)[order_N],
-    )
+    return collector.predictions()
+
+
+class Collector:
+    """Collects the probabilities of rows, batch by batch, from a model in evaluation mode."""
+
+    def __init__(self, model: nn.Module, precision: str) -> None:
+        self._model, self._precision, self._device = model, precision, device_of(model)
+        self._batches: list[Batch] = []
+        self._probabilities: list[NDArray[np.float32]] = []
+
+    def add(self, batch: Batch) -> None:
+        """Raises MemoryError, or what PyTorch raises in its place, if a single row does not fit into memory."""
+        ids_BT, mask_BT, _ = tensors(batch, self._device)
+        self._probabilities.append(self._in_memory(ids_BT, mask_BT).cpu().numpy())
+        self._batches.append(batch)
+
+    def predictions(self) -> Predictions:
+        """Returns those of all rows so far, in ascending order of row ids."""
+        rows_N = np.concatenate([batch.rows_B for batch in self._batches]).astype(np.int64)
+        labels_N = np.concatenate([batch.labels_B for batch in self._batches]).astype(np.int64)
+        order_N = np.argsort(rows_N, kind="stable")
+        return Predictions(rows_N[order_N], labels_N[order_N], np.concatenate(self._probabilities)[order_N])
+
+    def _in_memory(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """As `_forward`, in halves where memory is short."""
+        try:
+            return self._forward(ids_BT, mask_BT)
+        except (MemoryError, RuntimeError) as error:
+            if len(ids_BT) == 1 or not memory.is_exhausted(error):
+                raise
+        memory.release(self._device)  # not while the error holds on to the tensors of the frames it came through
+        size = (len(ids_BT) + 1) // 2
+        halves = zip(torch.split(ids_BT, size), torch.split(mask_BT, size), strict=True)
+        return torch.cat([self._in_memory(*half) for half in halves])
+
+    @torch.no_grad()
+    def _forward(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        with autocast(self._precision, self._device):
+            logits_BK = self._model(ids_BT, mask_BT)
+        probabilities_BK: Tensor = logits_BK.float().softmax(-1)
+        return probabilities_BK

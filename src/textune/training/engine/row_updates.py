@@ -8,6 +8,7 @@ a batch cost 0.2 ms (one core, 2026-11).
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -40,20 +41,24 @@ def merge_repeated_rows(gradient: Tensor) -> Tensor:
     return torch.sparse_coo_tensor(rows_U[None], sums_UD, gradient.shape, is_coalesced=True, check_invariants=False)
 
 
-@torch.no_grad()
-def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> None:
-    """Scales all gradients down so that their common 2-norm is at most `max_norm`; rows and full tables alike."""
+def clip_gradients(weights: Iterable[Tensor], max_norm: float | None) -> float:
+    """Returns the common 2-norm of all gradients, rows and full tables alike; scales them down to `max_norm` if given.
+
+    Where it is not finite, the gradients stay as they are.
+    """
     gradients = []
-    for parameter in parameters:
-        if parameter.grad is None:
+    for weight in weights:
+        gradient = weight.grad
+        if gradient is None:
             continue
-        if parameter.grad.is_sparse:
-            parameter.grad = merge_repeated_rows(parameter.grad)
-            gradients.append(parameter.grad._values())
-        else:
-            gradients.append(parameter.grad)
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-    torch._foreach_mul_(gradients, (max_norm / (norm + 1e-6)).clamp(max=1.0))
+        if gradient.is_sparse:
+            weight.grad = gradient = merge_repeated_rows(gradient)
+            gradient = gradient._values()
+        gradients.append(gradient)
+    norm = math.hypot(*(each.item() for each in torch._foreach_norm(gradients)))
+    if max_norm is not None and max_norm < norm < math.inf:
+        torch._foreach_mul_(gradients, max_norm / norm)
+    return norm
 
 
 class _RowUpdates(torch.optim.Optimizer):
@@ -88,19 +93,20 @@ class RowAdam(_RowUpdates, torch.optim.Adam):
     def update_rows(self, table: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state, beta2 = self.state[table], group["betas"][1]
         if not state:
-            state["num_steps"] = 0
+            state["step"] = torch.tensor(0.0)
             state["square"], state["last_step"] = torch.zeros_like(table), torch.zeros_like(table[:, 0])
-        state["num_steps"] += 1
+        state["step"] += 1
+        num_steps = state["step"].item()
         rows_U, gradient_UD, tensors = gradient._indices()[0], gradient._values(), (table, state["square"])
         weights_UD, square_UD = picked = _pick(tensors, rows_U)
-        steps_U1 = (state["num_steps"] - state["last_step"][rows_U])[:, None]
-        state["last_step"][rows_U] = state["num_steps"]
+        steps_U1 = (num_steps - state["last_step"][rows_U])[:, None]
+        state["last_step"][rows_U] = num_steps
         if group["weight_decay"] and group["decoupled_weight_decay"]:
             weights_UD.mul_((1 - group["lr"] * group["weight_decay"]) ** steps_U1)
         elif group["weight_decay"]:
             gradient_UD = gradient_UD.add(weights_UD, alpha=group["weight_decay"])
         square_UD.mul_(beta2**steps_U1).addcmul_(gradient_UD, gradient_UD, value=1 - beta2)
-        unbiased = (1 - beta2 ** state["num_steps"]) ** 0.5
+        unbiased = (1 - beta2**num_steps) ** 0.5
         weights_UD.addcdiv_(gradient_UD, square_UD.sqrt().div_(unbiased).add_(group["eps"]), value=-group["lr"])
         _put(tensors, rows_U, picked)
 
