@@ -135,7 +135,8 @@ def _put_back(entry: dict[str, Any], tensors: Mapping[str, Tensor]) -> Any:
 
 def _checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
     crc = zlib.crc32(text.encode())
-    for _, tensor in sorted(tensors.items()):
+    for name, tensor in sorted(tensors.items()):
+        crc = zlib.crc32(f"{name} {tensor.dtype} {tensor.shape}".encode(), crc)
         crc = zlib.crc32(tensor.flatten().view(torch.uint8).numpy().data, crc)
     return f"{crc:08x}"
 
