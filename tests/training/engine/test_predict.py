@@ -35,3 +35,24 @@ def test_no_gradients_are_kept(task):
     predict(model, task.valid)
     assert all(parameter.grad is None for parameter in model.parameters())
     assert torch.is_grad_enabled()
+
+
+def test_batches_that_do_not_fit_into_memory_are_halved(task):
+    class Narrow(type(task.model())):
+        def forward(self, ids_BT, mask_BT):
+            sizes.append(len(ids_BT))
+            if len(ids_BT) > room:
+                raise MemoryError
+            return super().forward(ids_BT, mask_BT)
+
+    sizes, room = [], 5
+    torch.manual_seed(0)
+    model = Narrow()
+    halved = predict(model, task.batches(np.arange(16)))
+    assert sizes == [16, 8, 4, 4, 8, 4, 4]
+    room = 16
+    whole = predict(model, task.batches(np.arange(16)))
+    np.testing.assert_allclose(halved.probabilities_NK, whole.probabilities_NK, atol=1e-6)
+    room = 0
+    with pytest.raises(MemoryError):
+        predict(model, task.batches(np.arange(16)))
