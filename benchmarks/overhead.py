@@ -21,8 +21,8 @@ from textune.execution.serial import SerialConfig
 from textune.records import Objective, StudyStart, TrialResult, TrialState
 from textune.search.base import Params
 from textune.search.none import NoPrunerConfig
-from textune.search.optuna import TpeConfig
 from textune.search.random import QmcConfig, RandomConfig
+from textune.search.tpe import TpeConfig
 from textune.space import ChoiceDimension, FloatDimension, IntDimension, Space
 from textune.study import Search, search
 from textune.testing.quadratic import Quadratic

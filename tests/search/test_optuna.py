@@ -4,7 +4,8 @@ import optuna
 import pytest
 
 from textune.records import EndReason, Objective, Progress, TrialResult, TrialSpec
-from textune.search.optuna import MedianConfig, SuccessiveHalvingConfig, TpeConfig
+from textune.search.pruning import MedianConfig, SuccessiveHalvingConfig
+from textune.search.tpe import TpeConfig
 from textune.space import ChoiceDimension, FloatDimension, IntDimension, Space
 from textune.testing.pruners import EPOCHS, run_trial
 from textune.testing.samplers import conditional_space, mixed_space, propose, tell

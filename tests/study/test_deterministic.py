@@ -8,7 +8,8 @@ from textune.execution.processes import ProcessesConfig
 from textune.records import Objective, Progress, StudyStart, TrialResult, TrialSpec
 from textune.run_folder import RunFolder
 from textune.search.base import Pruner, Sampler
-from textune.search.optuna import MedianConfig, SuccessiveHalvingConfig, TpeConfig
+from textune.search.pruning import MedianConfig, SuccessiveHalvingConfig
+from textune.search.tpe import TpeConfig
 from textune.space import FloatDimension, Space
 from textune.study import Search, search
 from textune.study.learners import LaggedLearners

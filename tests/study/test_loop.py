@@ -15,8 +15,9 @@ from textune.run_folder import RunFolder
 from textune.search.base import Pruner
 from textune.search.grid import GridConfig
 from textune.search.none import NoPrunerConfig
-from textune.search.optuna import MedianConfig, TpeConfig
+from textune.search.pruning import MedianConfig
 from textune.search.random import RandomConfig
+from textune.search.tpe import TpeConfig
 from textune.seeds import derive
 from textune.space import ChoiceDimension, FloatDimension, Space
 from textune.study import Search, search

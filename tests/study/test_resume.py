@@ -12,8 +12,9 @@ from textune.execution.serial import SerialConfig
 from textune.records import EndReason, Objective, StudyStart, TrialResult, TrialState
 from textune.run_folder import RunFolder
 from textune.search.none import NoPrunerConfig
-from textune.search.optuna import MedianConfig, SuccessiveHalvingConfig, TpeConfig
+from textune.search.pruning import MedianConfig, SuccessiveHalvingConfig
 from textune.search.random import RandomConfig
+from textune.search.tpe import TpeConfig
 from textune.space import ChoiceDimension, FloatDimension, Space
 from textune.study import Search, search
 from textune.testing.quadratic import Quadratic, resolve

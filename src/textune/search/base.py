@@ -29,12 +29,19 @@ class Sampler(ABC):
     def ask(self, number: int, is_new: IsNew) -> Params | None:
         """Returns params for trial `number`, or None if the space is exhausted.
 
+        An exact sampler (grid, random, qmc) returns new params only. One that learns returns what it proposes, also a
+        point that had a trial: that trial is answered from the record, and too many of them in a row end the search.
+
         Args:
-            is_new: True for params whose resolved config no trial had yet; only such params are returned.
+            is_new: True for params whose resolved config no trial had yet.
         """
 
     def tell(self, event: Event) -> None:  # noqa: B027 - most samplers do not learn
-        """Told of every trial, also of one it did not propose (the base point)."""
+        """Told of every trial, also of one it did not propose (the base point), or that repeats another (`repeat_of`).
+
+        A later attempt at a trial is told as a TrialSpec of the same number; its measurements are told once. A result
+        that is not final changes nothing.
+        """
 
 
 class Pruner(ABC):

@@ -1,0 +1,1 @@
+"""Samplers and pruners of Optuna. The only package that knows it."""
