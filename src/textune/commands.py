@@ -145,7 +145,10 @@ def _executor(loaded: LoadedStudy, trials: int | None, cache_root: Path) -> Exec
     config: Any = loaded.config.execution
     if trials == 1 and "execution" not in loaded.config.model_fields_set:
         config = SerialConfig()
-    executor: Executor = config.build(TrialRunner(loaded.folders, cache_root, bool(loaded.plugins)))
+    objective = TrialRunner(
+        loaded.folders, cache_root, bool(loaded.plugins), memory_bytes=config.memory_bytes_per_worker
+    )
+    executor: Executor = config.build(objective)
     return executor
 
 
