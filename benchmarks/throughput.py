@@ -2,7 +2,8 @@
 
 The same models on the same rows, on one core, in turns epoch by epoch: a typical loop (`typical.py`) that pads every
 text to the longest of all, one that pads to the longest of each batch, and Textune's. Each takes the weights that are
-best on the valid rows to the test rows, once per seed.
+best on the valid rows to the test rows, once per seed. Each model has a process of its own, as a user's has: what
+another one left to the allocator changes speeds.
 
     TEXTUNE_DATA=../shared/data python benchmarks/throughput.py --seeds 8 --save
 """
@@ -17,8 +18,10 @@ import platform
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -287,17 +290,29 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=None, help="train rows at most (default: all)")
     parser.add_argument("--save", action="store_true", help=f"write {RESULTS}")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    folders = (Path(os.environ.get("TEXTUNE_DATA", ".")),)
-    rows = []
-    with tempfile.TemporaryDirectory() as cache:
-        for name in options.models:
-            print(CASES[name].title, flush=True)
-            rows.append(row(measure(CASES[name], options.seeds, options.rows, folders, Cache(Path(cache)))))
-    print(text := page(rows), end="")
+    rows = saved_rows()
+    for name in options.models:
+        print(CASES[name].title, flush=True)
+        with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+            rows[name] = fresh.submit(run, name, options.seeds, options.rows).result()
+    print(text := page([rows[name] for name in CASES if name in rows]), end="")
     if options.save:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(text, encoding="utf-8")
+
+
+def run(name: str, seeds: int, max_rows: int | None) -> str:
+    """Measures one model and returns its row of the page."""
+    torch.set_num_threads(1)
+    folders = (Path(os.environ.get("TEXTUNE_DATA", ".")),)
+    with tempfile.TemporaryDirectory() as cache:
+        return row(measure(CASES[name], seeds, max_rows, folders, Cache(Path(cache))))
+
+
+def saved_rows() -> dict[str, str]:
+    """Returns the rows of the results page, by model; those measured now take their places."""
+    lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.is_file() else []
+    return {name: line for name, case in CASES.items() for line in lines if line.startswith(f"| {case.title} |")}
 
 
 if __name__ == "__main__":
