@@ -49,7 +49,9 @@ def test_every_problem_is_told_with_its_line_and_what_to_do(tmp_path: Path) -> N
     assert found[2].startswith(
         "study.yaml:10: search.space.model.encoder.cell: is 'gruu'; allowed: 'rnn', 'gru', 'lstm'"
     )
-    assert found[3].startswith("study.yaml:11: search.sampler: sampler 'bayes' is not available; available: cma-es, gp, grid")
+    assert found[3].startswith(
+        "study.yaml:11: search.sampler: sampler 'bayes' is not available; available: cma-es, gp, grid"
+    )
 
 
 @pytest.mark.parametrize(
