@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 from pathlib import Path
 
 import torch
 
-__all__ = ["is_exhausted", "peak_bytes", "release", "reset_peak"]
+__all__ = ["broke_onednn", "is_exhausted", "leave_onednn", "onednn_works", "peak_bytes", "release", "reset_peak"]
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
-_EXHAUSTED = (
-    "can't allocate memory",  # PyTorch's allocator
-    "not enough memory",
-    "std::bad_alloc",
-    "could not create a memory",  # oneDNN
-    "could not create a primitive",
-    "could not execute a primitive",
-)
+_ALLOCATORS_SAY = ("can't allocate memory", "Cannot allocate memory", "not enough memory", "std::bad_alloc")
+_ONEDNN_SAYS = ("could not create a memory", "could not create a primitive", "could not execute a primitive")
 
 
 def is_exhausted(error: Exception) -> bool:
     """Whether an error means that memory ran out; for main memory PyTorch has no class, only sentences."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(sentence in str(error) for sentence in _EXHAUSTED)
+    return _says(error, _ALLOCATORS_SAY + _ONEDNN_SAYS)
+
+
+def broke_onednn(error: Exception) -> bool:
+    """Whether it was oneDNN that found no memory. From then on it fails in this process, however much there is."""
+    return onednn_works() and _says(error, _ONEDNN_SAYS)
+
+
+def leave_onednn() -> None:
+    """Lets this process compute without oneDNN; in fp32, as products in bf16 take forty times as long without it."""
+    torch.backends.mkldnn.set_flags(_enabled=False)  # type: ignore[no-untyped-call]
+
+
+def onednn_works() -> bool:
+    """Whether this process computes with oneDNN."""
+    return torch._C._get_mkldnn_enabled()
+
+
+def _says(error: Exception, sentences: tuple[str, ...]) -> bool:
+    return isinstance(error, RuntimeError) and any(sentence in str(error) for sentence in sentences)
 
 
 def release(device: torch.device) -> None:
-    """Gives back what is no longer used, so that the next attempt finds it."""
+    """Gives back what is no longer used, so that whoever asks for memory next finds it."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has it; what it keeps, oneDNN cannot have
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def reset_peak(device: torch.device) -> None:

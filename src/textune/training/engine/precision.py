@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import nn
 
+from textune.training.engine import memory
+
 __all__ = ["autocast", "flushed_denormals", "resolve"]
 
 
@@ -43,7 +45,7 @@ def _computes_in_bf16(device: torch.device) -> bool:
     if device.type != "cpu":
         return False
     capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+    return memory.onednn_works() and bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
 def _gains(model: nn.Module) -> bool:

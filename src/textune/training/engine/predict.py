@@ -73,9 +73,13 @@ class Collector:
         try:
             return self._forward(ids_BT, mask_BT)
         except (MemoryError, RuntimeError) as error:
-            if len(ids_BT) == 1 or not memory.is_exhausted(error):
+            broke_onednn = memory.broke_onednn(error)
+            if not memory.is_exhausted(error) or (len(ids_BT) == 1 and not broke_onednn):
                 raise
         memory.release(self._device)  # not while the error holds on to the tensors of the frames it came through
+        if broke_onednn:
+            memory.leave_onednn()
+            self._precision = "fp32"
         size = (len(ids_BT) + 1) // 2
         halves = zip(torch.split(ids_BT, size), torch.split(mask_BT, size), strict=True)
         return torch.cat([self._in_memory(*half) for half in halves])

@@ -122,8 +122,13 @@ class Steps:
             except (MemoryError, RuntimeError) as error:
                 if not memory.is_exhausted(error):
                     raise
+                broke_onednn = memory.broke_onednn(error)
             # The error is gone here, and with it the tensors of the frames it came through.
-            self._halve(len(batch.labels_B))
+            if broke_onednn:
+                memory.leave_onednn()
+                self.precision = "fp32"
+            else:
+                self._halve(len(batch.labels_B))
             self._optimizer.zero_grad(set_to_none=True)
             memory.release(self.device)
             generator.set_state(random_state)
