@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Study", "load", "run"]
 
+FRAME = "rows.jsonl"
+
 
 @dataclass(frozen=True)
 class Study:
@@ -109,14 +111,15 @@ def load(folder: str | Path) -> Study:
 
 
 def _store(data: pd.DataFrame) -> Path:
-    """Writes a DataFrame where workers can read it, named by its content."""
-    from textune.storage import cache_folder, write_atomically
+    """Writes a DataFrame where workers can read it, named by its content; it is forgotten when long unused."""
+    from textune.data import Cache, content_key
+    from textune.storage import write_atomically
 
     if not len(data):
         raise DataError("the DataFrame has no rows")
     content = data.to_json(orient="records", lines=True, date_format="iso", force_ascii=False)
-    path = cache_folder() / "frames" / f"{hashlib.sha256(content.encode()).hexdigest()[:32]}.jsonl"
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        write_atomically(path, content)
-    return path
+    folder = Cache().folder(
+        content_key("frame", hashlib.sha256(content.encode()).hexdigest()),
+        lambda folder: write_atomically(folder / FRAME, content),
+    )
+    return folder / FRAME

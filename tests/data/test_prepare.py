@@ -235,6 +235,36 @@ def test_two_processes_prepare_the_same_data_at_once(cache, study_folder):
     assert len(printed) == 1
 
 
+def test_a_file_changed_in_a_folder_of_files_is_read_again(cache, study_folder):
+    for part in ("train/pos", "train/neg", "test/pos", "test/neg"):
+        (study_folder / part).mkdir(parents=True)
+        for number in range(4):
+            write(study_folder / part / f"{number}_9.txt", f"{part} {number}")
+        os.utime(study_folder / part, (HOUR_AGO, HOUR_AGO))
+    data = prepared_of(cache, study_folder, data=ImdbConfig(path="."))
+    assert prepared_of(cache, study_folder, data=ImdbConfig(path=".")) is data
+    changed = study_folder / "train/neg/2_9.txt"
+    write(changed, "train/neg ?", HOUR_AGO + 1)
+    again = prepared_of(cache, study_folder, data=ImdbConfig(path="."))
+    assert [text for text in again.rows.texts if text not in data.rows.texts] == ["train/neg ?"]
+    forget()
+    write(changed, "train/neg !", HOUR_AGO + 2)
+    assert "train/neg !" in prepared_of(cache, study_folder, data=ImdbConfig(path=".")).rows.texts
+    changed.rename(changed.with_name("other_9.txt"))
+    os.utime(changed.parent, (HOUR_AGO, HOUR_AGO))
+    assert prepared_of(cache, study_folder, data=ImdbConfig(path=".")) is not again
+
+
+def test_a_source_in_the_cache_is_used_when_its_rows_are(cache):
+    entry = cache.folder("frame", lambda folder: (folder / "rows.csv").write_text(CSV))
+    os.utime(entry / "rows.csv", (HOUR_AGO, HOUR_AGO))
+    data = DATA.model_copy(update={"path": str(entry / "rows.csv")})
+    prepared_of(cache, data=data)
+    os.utime(entry, (HOUR_AGO, HOUR_AGO))
+    prepared_of(cache, data=data)
+    assert entry.stat().st_mtime > HOUR_AGO + 60
+
+
 @pytest.mark.skipif("TEXTUNE_DATA" not in os.environ, reason="real data: set TEXTUNE_DATA")
 def test_all_of_imdb_has_the_published_lengths(cache):
     folders = [Path(os.environ["TEXTUNE_DATA"]).absolute()]

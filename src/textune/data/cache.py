@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from textune.errors import TextuneError
+from textune.errors import FatalError, TextuneError
 from textune.storage import cache_folder, dump_json, write_atomically
 
 __all__ = ["Cache", "content_key"]
@@ -22,6 +22,10 @@ __all__ = ["Cache", "content_key"]
 DEFAULT_BYTES = 10 * 2**30
 LEAST_AGE_SECONDS = 3600
 """Entries used within this time are never evicted. One that a process has mapped stays readable to it even so."""
+
+
+CONTENTS = ".contents.json"
+"""File name → size in bytes, time of change in ns and CRC-32 of each file of an entry."""
 
 
 def content_key(kind: str, *parts: Any) -> str:
@@ -34,21 +38,26 @@ class Cache:
     """Folders by key under one root, which is closed to other users.
 
     An entry is built under a temporary name and renamed, so it is whole or not there; a build that was killed leaves
-    a temporary folder that the next build removes. Modification times of entries say when they were last used.
+    a temporary folder that the next build removes. A list in the entry says what its files hold: one that was damaged
+    since counts as not there. Modification times of entries say when they were last used.
+
+    Raises:
+        FatalError: the root cannot be made; in all methods that write, that it cannot be written.
     """
 
     def __init__(self, root: Path | None = None, max_bytes: int | None = None) -> None:
         self.root = cache_folder() / "prepared" if root is None else root
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._failing_in_a_sentence():
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.max_bytes = _limit() if max_bytes is None else max_bytes
 
     def find(self, key: str) -> Path | None:
-        """Returns the folder of an entry, None if there is none; counts as a use."""
+        """Returns the folder of an entry, None if there is none or it is damaged; counts as a use."""
         entry = self.root / key
-        try:
-            os.utime(entry)
-        except FileNotFoundError:
+        if not _is_sound(entry):
             return None
+        with contextlib.suppress(OSError):  # it is removed this moment, or the cache is read-only
+            os.utime(entry)
         return entry
 
     def folder(self, key: str, build: Callable[[Path], None]) -> Path:
@@ -59,23 +68,33 @@ class Cache:
         entry = self.find(key)
         if entry is not None:
             return entry
-        with self._locked(key):
-            entry = self.find(key)
-            if entry is not None:
-                return entry
-            self._build(key, build)
-        self._evict()
+        with self._failing_in_a_sentence():
+            with self._locked(key):
+                entry = self.find(key)
+                if entry is not None:
+                    return entry
+                self._build(key, build)
+            self._evict()
         return self.root / key
 
+    def keep(self, path: Path) -> None:
+        """Counts as a use of the entry that a file belongs to, if it belongs to one."""
+        if path.parent.parent == self.root:
+            self.find(path.parent.name)
+
     def note(self, key: str) -> Any:
-        """Returns the JSON value noted under a key, None if there is none."""
+        """Returns the JSON value noted under a key, None if there is none or it is damaged."""
         try:
-            return json.loads((self.root / f"{key}.json").read_bytes())
-        except (FileNotFoundError, ValueError):
+            note = json.loads((self.root / f"{key}.json").read_bytes())
+            return note["value"] if note["crc"] == _checksum(note["value"]) else None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def write_note(self, key: str, value: Any) -> None:
-        write_atomically(self.root / f"{key}.json", dump_json(value))
+        """Notes a JSON value, unless there is no room for it: what is noted can be found out again."""
+        note = dump_json({"value": value, "crc": _checksum(value)})
+        with contextlib.suppress(OSError):
+            write_atomically(self.root / f"{key}.json", note)
 
     def size(self) -> int:
         """Returns the bytes of all files."""
@@ -84,40 +103,46 @@ class Cache:
     def clear(self) -> int:
         """Removes every entry that no process is building, and returns the bytes that are free now."""
         before = self.size()
-        for path in list(self.root.iterdir()):
-            if path.suffix == ".json":
-                path.unlink(missing_ok=True)
-            elif path.is_dir():
-                self._remove(path)
+        with self._failing_in_a_sentence():
+            for path in list(self.root.iterdir()):
+                if path.suffix == ".json":
+                    path.unlink(missing_ok=True)
+                elif path.suffix != ".lock":
+                    self._remove(path)
         return before - self.size()
 
     def _build(self, key: str, build: Callable[[Path], None]) -> None:
-        temporary = self._temporary(key)
+        temporary, entry = self._temporary(key), self.root / key
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             temporary.mkdir(mode=0o700)
             build(temporary)
-            for path in temporary.iterdir():
-                _force_to_disk(path)  # or a power cut after the rename leaves files of zeros
-            temporary.rename(self.root / key)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-                raise
-            raise TextuneError(
-                f"the cache {self.root} cannot be written: {error.strerror}; free space ('textune cache --clear'), "
-                "or set TEXTUNE_CACHE to another folder"
-            ) from error
+            told = {path.name: _file_told(path) for path in temporary.iterdir()}
+            write_atomically(temporary / CONTENTS, dump_json(told))
+            shutil.rmtree(entry, ignore_errors=True)  # what is there is damaged
+            temporary.rename(entry)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
+    @contextlib.contextmanager
+    def _failing_in_a_sentence(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:  # numpy's has no number when a disk is full
+            raise FatalError(
+                f"the cache {self.root} cannot be written: {error.strerror or error}; free space "
+                "('textune cache --clear'), or set TEXTUNE_CACHE to another folder"
+            ) from error
+
     def _evict(self) -> None:
-        """Removes what killed builds left, and entries over the limit, those not used for longest first."""
+        """Removes what killed processes left, and entries over the limit, those not used for longest first."""
         entries = []
         for path in self.root.iterdir():
-            if path.suffix == ".tmp":
-                self._remove(path)
-            elif path.is_dir():
-                entries.append((path.stat().st_mtime, _size(path), path))
+            with contextlib.suppress(FileNotFoundError):  # another process removes it this moment
+                if path.suffix == ".tmp":
+                    self._remove(path)
+                elif path.is_dir():
+                    entries.append((path.stat().st_mtime, _size(path), path))
         excess = sum(size for _, size, _ in entries) - self.max_bytes
         for used, size, path in sorted(entries):
             if excess <= 0 or time.time() - used < LEAST_AGE_SECONDS:
@@ -126,7 +151,11 @@ class Cache:
             excess -= size
 
     def _remove(self, path: Path) -> None:
-        """Removes an entry, or what a killed build left of it, unless a process is building it."""
+        """Removes an entry, or what a killed process left, unless a process is writing it."""
+        if path.is_file():
+            if time.time() - path.stat().st_mtime > LEAST_AGE_SECONDS:
+                path.unlink(missing_ok=True)
+            return
         key = path.name.removeprefix(".").removesuffix(".tmp")
         with contextlib.suppress(BlockingIOError, FileNotFoundError), self._locked(key, fcntl.LOCK_NB):
             temporary = self._temporary(key)
@@ -160,9 +189,36 @@ def _is_open_file(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _force_to_disk(path: Path) -> None:
+def _file_told(path: Path) -> list[int]:
+    """Forces a file to disk, or a power cut after the rename leaves zeros; returns its size, time and checksum."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+        stat = os.fstat(file.fileno())
+    return [stat.st_size, stat.st_mtime_ns, _file_checksum(path)]
+
+
+def _is_sound(entry: Path) -> bool:
+    """Whether the files of an entry are those that were built. Only one that was touched since is read for it."""
+    try:
+        for name, (size, changed, checksum) in json.loads((entry / CONTENTS).read_bytes()).items():
+            stat = (entry / name).stat()
+            if stat.st_size != size or (stat.st_mtime_ns != changed and _file_checksum(entry / name) != checksum):
+                return False
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return False
+    return True
+
+
+def _file_checksum(path: Path) -> int:
+    checksum = 0
+    with path.open("rb") as file:
+        while piece := file.read(2**20):
+            checksum = zlib.crc32(piece, checksum)
+    return checksum
+
+
+def _checksum(value: Any) -> int:
+    return zlib.crc32(dump_json(value).encode(errors="surrogatepass"))
 
 
 def _size(folder: Path) -> int:

@@ -160,9 +160,8 @@ class Prepared:
             None if self._vectors is None else file_identity(self._vectors),
             hashlib.sha256(train.tobytes()).hexdigest(),
         )
-        if key in self._encoded:
-            self._cache.find(key)  # a use: other processes will want it for as long as this one does
-        else:
+        # A use: other processes will want it for as long as this one does. What is damaged is built anew.
+        if self._cache.find(key) is None or key not in self._encoded:
             folder = self._cache.folder(key, lambda folder: self._learn(train, folder))
             vocabulary = Vocabulary(tuple(json.loads((folder / "vocabulary.json").read_bytes())))
             self._encoded[key] = vocabulary, Examples(_opened(folder, "ids"), _opened(folder, "offsets"))
@@ -170,7 +169,7 @@ class Prepared:
 
     def is_current(self, folders: Sequence[Path]) -> bool:
         """Whether the files that were read are still as they were; generated data always is."""
-        return self._files is None or _are_as_noted(self._files, folders)
+        return self._files is None or _are_as_noted(self._files, folders, self._cache)
 
     @property
     def _split_key(self) -> str:
@@ -217,7 +216,7 @@ def load_rows(data: DataConfig, folders: Sequence[Path], seed: int, cache: Cache
     """
     note_key = content_key("source", _source(data, folders, seed))
     note = cache.note(note_key)
-    if note is not None and _are_as_noted(note["files"], folders):
+    if note is not None and _are_as_noted(note["files"], folders, cache):
         folder = cache.find(note["rows"])
         if folder is not None:
             return _read_rows(folder, note), note["files"]
@@ -291,10 +290,11 @@ def _identities(sources: Sequence[str]) -> Files | None:
     return [file_identity(path) for path in paths]
 
 
-def _are_as_noted(files: Files, folders: Sequence[Path]) -> bool:
+def _are_as_noted(files: Files, folders: Sequence[Path], cache: Cache) -> bool:
     """Whether files have not changed, and would still be found before any other of their name."""
     for identity in files:
         path = Path(str(identity[0]))
+        cache.keep(path)
         if not path.exists() or file_identity(path) != identity or _is_shadowed(path, folders):
             return False
     return True
