@@ -64,5 +64,5 @@ class TestSlowSamplersWithEveryPruner(ResumeContract):
 
 @pytest.mark.slow
 class TestSlowSamplersAtEveryEvent(TestSlowSamplersWithEveryPruner):
-    trials = 14
+    trials = 9
     stride = 1

@@ -150,16 +150,25 @@ def propose(
     return proposed
 
 
-def tell(sampler: Any, number: int, params: Params, end: EndReason, *, repeat_of: int | None = None) -> None:
+def tell(
+    sampler: Any,
+    number: int,
+    params: Params,
+    end: EndReason,
+    *,
+    repeat_of: int | None = None,
+    value: float | None = None,
+) -> None:
     """Tells a sampler that a trial started, measured one epoch and ended."""
-    for event in _events(number, params, end, repeat_of):
+    for event in _events(number, params, end, repeat_of, value):
         sampler.tell(event)
 
 
 def _events(
-    number: int, params: Params, end: EndReason, repeat_of: int | None = None
+    number: int, params: Params, end: EndReason, repeat_of: int | None = None, value: float | None = None
 ) -> tuple[TrialSpec, Progress, TrialResult]:
-    value = -sum(abs(value - 0.1) for value in params.values() if isinstance(value, float))
+    if value is None:
+        value = -sum(abs(value - 0.1) for value in params.values() if isinstance(value, float))
     return (
         TrialSpec(number=number, params=dict(params), repeat_of=repeat_of),
         Progress(trial=number, epoch=1, epochs=2, value=value),

@@ -37,6 +37,7 @@ class OptunaSampler(Sampler):
     def __init__(self, space: Space, objective: Objective, seed: int, stage: int) -> None:
         self._space, self._objective, self._seed, self._stage = space, objective, seed, stage
         self._study = new_study(objective)
+        self._proposed: dict[int, Params] = {}
         self._running: dict[int, optuna.Trial] = {}
         self._repeat_of: dict[int, int] = {}
         self._measured: set[int] = set()
@@ -47,14 +48,14 @@ class OptunaSampler(Sampler):
             warnings.simplefilter("ignore")  # of what Optuna calls experimental, and of fits that it repairs itself
             self._study.sampler = self._seeded(derive(self._seed, "sampler", self._stage, number) % 2**32)
             trial = self._study.ask()
-            params = self._suggested(trial)
-        self._asked(number, trial)
-        return params
+            values = self._suggested(trial)
+        self._asked(number, trial, values)
+        return self._space.fill(lambda dimension: values[dimension.path])
 
     def tell(self, event: Event) -> None:
         if isinstance(event, TrialSpec):
             if event.number not in self._running and self._space.contains(event.params):
-                self._running[event.number] = self._entered(event.params)
+                self._running[event.number] = self._entered(event)
             if event.repeat_of is not None:
                 self._repeat_of[event.number] = event.repeat_of
         elif (trial := self._running.get(event.trial)) is None:
@@ -71,22 +72,24 @@ class OptunaSampler(Sampler):
         """Returns a new sampler of Optuna."""
 
     @abstractmethod
-    def _tell_pruned(self, trial: optuna.Trial, last: float) -> None:
-        """A trial was behind others; `last` is its last value."""
-
-    @abstractmethod
     def _tell_failed(self, trial: optuna.Trial) -> None:
         """A trial failed for its params."""
 
     def _tell_value(self, trial: optuna.Trial, value: float) -> None:
         self._study.tell(trial, value)
 
+    def _tell_pruned(self, trial: optuna.Trial, last: float) -> None:
+        """A trial was behind others at its `last` value. Left out, most of what was measured would be."""
+        self._tell_value(trial, last)
+
     def _tell_repeated(self, trial: optuna.Trial) -> None:
         """A trial was answered from an earlier one: it cost a trial and brought nothing, which drives them on."""
         self._tell_failed(trial)
 
-    def _asked(self, number: int, trial: optuna.Trial) -> None:  # noqa: ARG002 - for samplers that need it
+    def _asked(self, number: int, trial: optuna.Trial, values: Params) -> None:
+        """Trial `number` may come to be, or may not."""
         self._forget(trial)
+        self._proposed[number] = values
 
     def _end(self, trial: optuna.Trial, result: TrialResult) -> None:
         last = self._last.pop(result.trial, math.nan)
@@ -107,19 +110,20 @@ class OptunaSampler(Sampler):
         self._study.tell(trial, state=State.FAIL)
 
     def _suggested(self, trial: optuna.Trial) -> Params:
-        if not self.every_dimension:
-            return self._space.fill(lambda dimension: suggest(trial, dimension))
-        values = {dimension.path: suggest(trial, dimension) for dimension in self._space.dimensions}
-        return self._space.fill(lambda dimension: values[dimension.path])
+        """Returns values of the active dimensions, or of all where Optuna sees all."""
+        if self.every_dimension:
+            return {dimension.path: suggest(trial, dimension) for dimension in self._space.dimensions}
+        return self._space.fill(lambda dimension: suggest(trial, dimension))
 
-    def _entered(self, params: Params) -> optuna.Trial:
-        """Starts a trial at given params; inactive dimensions stand at their middle."""
-        values = {
-            dimension.path: encoded(dimension, params.get(dimension.path, dimension.from_unit(0.5)))
+    def _entered(self, spec: TrialSpec) -> optuna.Trial:
+        """Starts a trial where it was proposed; of other trials inactive dimensions stand at their middle."""
+        values = {**self._proposed.pop(spec.number, {}), **spec.params}
+        fixed = {
+            dimension.path: encoded(dimension, values.get(dimension.path, dimension.from_unit(0.5)))
             for dimension in self._space.dimensions
-            if self.every_dimension or dimension.path in params
+            if self.every_dimension or dimension.path in values
         }
-        self._study.enqueue_trial(values)
+        self._study.enqueue_trial(fixed)
         trial = self._study.ask()
         self._suggested(trial)
         return trial
@@ -151,49 +155,23 @@ class TpeSampler(OptunaSampler):
         self._study.tell(trial, state=State.PRUNED)
 
 
-class ValueSampler(OptunaSampler):
-    """A sampler that learns from values alone.
-
-    A pruned trial counts with its last value: left out, most of what was measured would be. A failed one counts with
-    the worst value so far; until there is any, it stays a running one.
-    """
-
-    every_dimension = True
-
-    def __init__(self, space: Space, objective: Objective, seed: int, stage: int) -> None:
-        super().__init__(space, objective, seed, stage)
-        self._worst: float | None = None
-        self._waiting: list[optuna.Trial] = []
-
-    def _tell_value(self, trial: optuna.Trial, value: float) -> None:
-        if self._worst is None or self._objective.better(self._worst, value):
-            self._worst = value
-        super()._tell_value(trial, value)
-        while self._waiting:
-            self._tell_failed(self._waiting.pop(0))
-
-    def _tell_pruned(self, trial: optuna.Trial, last: float) -> None:
-        self._tell_value(trial, last)
-
-    def _tell_failed(self, trial: optuna.Trial) -> None:
-        if self._worst is None:
-            self._waiting.append(trial)
-        else:
-            self._study.tell(trial, self._worst)
-
-
-class GpSampler(ValueSampler):
+class GpSampler(OptunaSampler):
     """A Gaussian process over all dimensions, and the point whose expected improvement is greatest.
 
-    A second process learns where trials fail.
+    A second process learns where trials fail. The first needs a value there as well: the worst so far; a trial that
+    failed before there was any stays a running one.
 
     Source: Ament et al., "Unexpected Improvements to Expected Improvement for Bayesian Optimization", NeurIPS 2023;
     Gardner et al., "Bayesian Optimization with Inequality Constraints", ICML 2014.
     """
 
+    every_dimension = True
+
     def __init__(self, space: Space, objective: Objective, seed: int, stage: int, startup_trials: int) -> None:
         super().__init__(space, objective, seed, stage)
         self._startup_trials = startup_trials
+        self._worst: float | None = None
+        self._waiting: list[optuna.Trial] = []
 
     def _seeded(self, seed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.GPSampler(
@@ -201,22 +179,31 @@ class GpSampler(ValueSampler):
         )
 
     def _tell_value(self, trial: optuna.Trial, value: float) -> None:
+        if self._worst is None or self._objective.better(self._worst, value):
+            self._worst = value
         trial.set_constraint(FAILED, -1.0)
-        super()._tell_value(trial, value)
+        self._study.tell(trial, value)
+        while self._waiting:
+            self._tell_failed(self._waiting.pop(0))
 
     def _tell_failed(self, trial: optuna.Trial) -> None:
-        if self._worst is not None:
+        if self._worst is None:
+            self._waiting.append(trial)
+        else:
             trial.set_constraint(FAILED, 1.0)
-        super()._tell_failed(trial)
+            self._study.tell(trial, self._worst)
 
 
-class CmaEsSampler(ValueSampler):
+class CmaEsSampler(OptunaSampler):
     """Covariance matrix adaptation: a normal distribution of points that moves, generation by generation.
 
-    It starts in the middle of the ranges. Choices it does not learn; they are drawn evenly.
+    It starts in the middle of the ranges. Choices it does not learn; they are drawn evenly. Only the order of values
+    counts, so a failed trial is infinitely bad.
 
     Source: Hansen, "The CMA Evolution Strategy: A Tutorial", arXiv:1604.00772, 2016.
     """
+
+    every_dimension = True
 
     def __init__(
         self, space: Space, objective: Objective, seed: int, stage: int, population_size: int | None = None
@@ -227,9 +214,12 @@ class CmaEsSampler(ValueSampler):
     def _seeded(self, seed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.CmaEsSampler(seed=seed, popsize=self._population_size, warn_independent_sampling=False)
 
-    def _asked(self, number: int, trial: optuna.Trial) -> None:
+    def _asked(self, number: int, trial: optuna.Trial, values: Params) -> None:  # noqa: ARG002
         """The trial itself knows the generation that it belongs to, so it is the one that goes on."""
         self._running[number] = trial
+
+    def _tell_failed(self, trial: optuna.Trial) -> None:
+        self._tell_value(trial, -math.inf if self._objective.direction == "maximize" else math.inf)
 
     def _tell_repeated(self, trial: optuna.Trial) -> None:
         """A generation is made of different points; told bad values of good points, it would walk away from them."""
