@@ -51,7 +51,7 @@ class TestEverySamplerWithEveryPruner(ResumeContract):
 
 class TestSlowSamplersWithEveryPruner(ResumeContract):
     trials = 8
-    stride = 12
+    stride = 14
 
     @pytest.fixture(params=sorted(SLOW))
     def sampler_config(self, request):

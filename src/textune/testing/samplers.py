@@ -81,7 +81,7 @@ class SamplerContract:
 
     @pytest.mark.parametrize("end", list(EndReason))
     def test_no_way_to_end_stalls_the_search(self, config: Any, end: EndReason) -> None:
-        assert len(propose(config, mixed_space(), 25, end=end)) == 25
+        assert len(propose(config, mixed_space(), 14, end=end)) == 14
 
     def test_a_base_point_outside_the_space_does_no_harm(self, config: Any) -> None:
         sampler = config.build(mixed_space(), OBJECTIVE, 1)
