@@ -13,6 +13,7 @@ TextuneError                 one clear sentence: where, what was given, what is 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -28,6 +29,7 @@ __all__ = [
     "StudyError",
     "TextuneError",
     "TrialError",
+    "plain",
     "suggestion",
 ]
 
@@ -48,7 +50,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.where, self.path, self.message) if part)
+        return plain(": ".join(part for part in (self.where, self.path, self.message) if part))
 
 
 class StudyError(TextuneError):
@@ -90,6 +92,21 @@ class InterruptedTrial(TrialError):
 
 class FatalError(TextuneError):
     """Ends the study; every trial that ended before is kept."""
+
+
+def plain(text: object) -> str:
+    """Returns text on one line that cannot steer a terminal: control and direction characters become visible."""
+    shown = str(text)
+    if shown.isprintable():
+        return shown
+    return "".join(
+        character if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else _escape(character)
+        for character in shown
+    )
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def suggestion(given: str, allowed: Sequence[str]) -> str:

@@ -252,7 +252,7 @@ class Space:
             return None
         if not any(_related(dimension.path, path) for other in self.dimensions for path in other.when):
             rest = self._count(values, params, index + 1)
-            return None if rest is None else len(choices) * rest
+            return None if rest is None else _length(choices) * rest
         total = 0
         for value in choices:
             count = self._count(values, {**params, dimension.path: value}, index + 1)
@@ -265,6 +265,11 @@ class Space:
         """Returns the resolved value; a mapping chosen for a component says too little, so that is looked up."""
         value = params.get(path)
         return self._lookup(params, path) if value is None or isinstance(value, Mapping) else value
+
+
+def _length(values: Sequence[Any]) -> int:
+    """`len` counts no further than a machine's integer."""
+    return values.stop - values.start if isinstance(values, range) else len(values)
 
 
 def same_text(value: Any) -> str:

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from textune.config.load import load_study
@@ -214,3 +215,42 @@ def test_time_is_not_wasted_on_a_wrong_study(tmp_path: Path) -> None:
     started = time.perf_counter()
     problems(WRONG, tmp_path)
     assert time.perf_counter() - started < 10  # a guard against reading data, not a measurement
+
+
+def test_params_may_not_hold_credentials() -> None:
+    for url in ("https://me:secret@host/a.csv", "s3://bucket/a.csv?token=secret"):
+        for path, value in (("data.path", url), ("data", {"kind": "files", "path": url})):
+            study = {"data": {"kind": "files", "path": "x.csv"}, "search": {"space": {path: ["x.csv", value]}}}
+            with pytest.raises(StudyError, match=f"search.space.{path}: names a URL with credentials") as caught:
+                load_study(study)
+            assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["1e3", "0o7", "no", "2024-01-01", "~", "", "- a", "#", "\x85\u2028\x00", "é: {", "null ", "=", ".5"]
+)
+def test_text_in_a_mapping_stays_text(value: str) -> None:
+    assert load_study({"data": {"kind": "files", "label": value}}).config.data.label == value
+
+
+def test_a_mapping_may_hold_paths_and_numbers_of_numpy_and_nothing_else() -> None:
+    study = {"data": {"kind": "files", "path": Path("a/b.csv")}, "training": {"label_smoothing": np.float64(0.25)}}
+    config = load_study(study).config
+    assert (config.data.path, config.training.label_smoothing) == ("a/b.csv", 0.25)
+    study = {"seed": 2**70, "data": {1: 2}, "training": {"epochs": {3}, "batch_size": b"3"}}
+    with pytest.raises(StudyError) as caught:
+        load_study(study)
+    assert [str(problem).partition(";")[0] for problem in caught.value.problems] == [
+        "study: seed: is a number of too many digits",
+        "study: data: keys must be text",
+        "study: training.epochs: is a set",
+        "study: training.batch_size: is a bytes",
+    ]
+    study["data"] = study
+    with pytest.raises(StudyError, match="50 levels"):
+        load_study(study)
+
+
+def test_a_problem_is_one_line_whatever_the_study_says(tmp_path: Path) -> None:
+    (problem,) = problems({"a\n\x1b[31mb\u202e": 1}, tmp_path)
+    assert problem.startswith("study:1: a\\n\\x1b[31mb\\u202e: a study has no such setting")

@@ -16,12 +16,24 @@ import yaml
 
 from textune.errors import Problem, StudyError
 
-__all__ = ["Document", "parse", "parse_value"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_INTEGER",
+    "MAX_NODES",
+    "TOO_LONG",
+    "Document",
+    "StudyLoader",
+    "parse",
+    "parse_value",
+    "too_much",
+]
 
 Path = tuple[str | int, ...]
 MAX_NODES = 20_000
 MAX_DEPTH = 50
 MAX_BYTES = 4_000_000
+MAX_INTEGER = 2**63 - 1
+TOO_LONG = f"is a number of too many digits; whole numbers go up to {MAX_INTEGER:,}"
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,7 @@ class Document:
         return self.source
 
 
-class _Loader(yaml.SafeLoader):
+class StudyLoader(yaml.SafeLoader):
     """PyYAML's parser with YAML 1.2's idea of what a plain word means."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML reads it from the class
@@ -59,7 +71,7 @@ for _tag, _pattern, _first in (
         list("-+.0123456789"),
     ),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+    StudyLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
 _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map"))
@@ -83,6 +95,7 @@ def parse(text: str, source: str = "study", *, as_json: bool = False) -> Documen
         values = builder.build(_compose(text, source)) or {}
     if not isinstance(values, dict):
         builder.problem((), "must be a mapping of settings, such as 'training: {epochs: 3}'")
+    builder.refuse_half_characters(values)
     if builder.problems:
         raise StudyError(builder.problems)
     return Document(values, source, builder.lines)
@@ -92,6 +105,7 @@ def parse_value(text: str, source: str = "--set") -> Any:
     """Parses one value as it would be read in a study file: `1e-3`, `[a, b]`, `{kind: rnn}`."""
     builder = _Builder(source)
     value = builder.build(_compose(text, source))
+    builder.refuse_half_characters(value)
     if builder.problems:
         raise StudyError(builder.problems)
     return value
@@ -99,12 +113,12 @@ def parse_value(text: str, source: str = "--set") -> Any:
 
 def _compose(text: str, source: str) -> yaml.Node | None:
     try:
-        node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+        node: yaml.Node | None = yaml.compose(text, Loader=StudyLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{source}:{mark.line + 1}" if mark else source
         raise StudyError([Problem(where, "", f"is not valid YAML: {error.problem or error}")]) from error
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         reason = getattr(error, "reason", error)
         raise StudyError([Problem(source, "", f"is not valid YAML: {reason}")]) from error
     except RecursionError as error:
@@ -119,6 +133,14 @@ def _json(text: str, source: str) -> Any:
         raise StudyError([Problem(f"{source}:{error.lineno}", "", f"is not valid JSON: {error.msg}")]) from error
     except (RecursionError, ValueError) as error:
         raise StudyError([Problem(source, "", f"is not valid JSON: {error}")]) from error
+
+
+def too_much(source: str, num_values: int) -> StudyError:
+    """Returns the error of a study that has too many values, or else is nested too deeply."""
+    limit = f"{MAX_NODES:,} values" if num_values > MAX_NODES else f"{MAX_DEPTH} levels"
+    return StudyError(
+        [Problem(source, "", f"expands to more than {limit}; aliases, or parts of it, may refer to each other")]
+    )
 
 
 class _Builder:
@@ -140,10 +162,7 @@ class _Builder:
             return None
         self._num_nodes += 1
         if self._num_nodes > MAX_NODES or len(path) > MAX_DEPTH:
-            limit = f"{MAX_NODES:,} values" if self._num_nodes > MAX_NODES else f"{MAX_DEPTH} levels"
-            raise StudyError(
-                [Problem(self.source, "", f"expands to more than {limit}; aliases may refer to each other")]
-            )
+            raise too_much(self.source, self._num_nodes)
         self.lines.setdefault(path, node.start_mark.line + 1)
         if node.tag not in _TAGS:
             self.problem(path, f"has the YAML tag '{node.tag}'; only text, numbers, lists and mappings are allowed")
@@ -153,6 +172,21 @@ class _Builder:
         if isinstance(node, yaml.SequenceNode):
             return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
         return self._scalar(node, path)
+
+    def refuse_half_characters(self, value: Any, path: Path = ()) -> None:
+        """Half of a surrogate pair, which an escape such as "\\ud800" gives, can be written nowhere."""
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                self.problem(path, "holds half of a surrogate pair, which is no text")
+        elif isinstance(value, Mapping):
+            for key, each in value.items():
+                self.refuse_half_characters(key, path)
+                self.refuse_half_characters(each, (*path, key))
+        elif isinstance(value, list):
+            for index, each in enumerate(value):
+                self.refuse_half_characters(each, (*path, index))
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -183,9 +217,13 @@ class _Builder:
 
     def _number(self, tag: str, text: str, path: Path) -> int | float | None:
         try:
-            if tag == "int":
-                return int(text, 0 if text[:2] in ("0x", "0o") else 10)
-            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-        except ValueError:  # more digits than Python converts
+            if tag == "float":
+                return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+            number = int(text, 0 if text[:2] in ("0x", "0o") else 10)
+        except ValueError:  # what a tag calls a number, or more digits than Python converts
             self.problem(path, "is a number that cannot be read (too many digits?)")
             return None
+        if abs(number) > MAX_INTEGER:
+            self.problem(path, TOO_LONG)
+            return None
+        return number

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from textune.config.explain import explain
 from textune.config.files import Document, parse, parse_value
+from textune.config.mapping import study_text
 from textune.config.space import Resolver, build_space
 from textune.config.study import StudyConfig
 from textune.config.tree import assign, follow
@@ -110,9 +111,7 @@ def search_folders(folder: Path) -> tuple[Path, ...]:
 
 def _read(source: Path | Mapping[str, Any]) -> tuple[Document, str, Path]:
     if isinstance(source, Mapping):
-        import yaml
-
-        text = yaml.safe_dump(dict(source), sort_keys=False)
+        text = study_text(source)
         return parse(text, "study"), text, Path.cwd()
     try:
         text = source.read_text(encoding="utf-8-sig")

@@ -19,6 +19,7 @@ from textune.config.study import DimensionConfig, TrialConfig
 from textune.config.tree import Place, assign, follow, value_at
 from textune.errors import Problem
 from textune.space import ChoiceDimension, FloatDimension, IntDimension, Space
+from textune.storage import redact
 
 __all__ = ["Point", "Resolver", "build_space"]
 
@@ -117,6 +118,8 @@ class _DimensionBuilder:
         if place is None:
             return None, self.messages
         dimension = self._typed(place)
+        if isinstance(dimension, ChoiceDimension):
+            self._refuse_credentials(dimension)
         if dimension is not None:
             self._try_out(dimension)
         return dimension, self.messages
@@ -173,6 +176,16 @@ class _DimensionBuilder:
                 self.messages.append((key, f"must be a whole number, as {self.path} is, not {getattr(config, key)}"))
                 return None
         return IntDimension(self.path, config.low, config.high, log=config.log, steps=config.steps, when=when)
+
+    def _refuse_credentials(self, dimension: ChoiceDimension) -> None:
+        """Params are compared when a study goes on, so they are recorded as they are."""
+        text = json.dumps(dimension.values)
+        if redact(text) != text:
+            message = (
+                "names a URL with credentials or a query, which would be recorded with every trial; leave them out, "
+                "and give them where the reader of such URLs looks for them, for instance in environment variables"
+            )
+            self.messages.append(("values", message))
 
     def _try_out(self, dimension: Dimension) -> None:
         """Puts each bound or value into the config, under the first choice above that meets the condition."""

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from textune.errors import plain
 
 __all__ = ["count", "duration", "number", "params_text", "percent", "plain", "setting", "short_names", "size"]
 
 NONE = "–"
-
-
-def plain(text: object) -> str:
-    """Returns text that cannot steer a terminal: control and direction characters become visible escapes."""
-    return "".join(
-        character if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else _escape(character)
-        for character in str(text)
-    )
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def number(value: float | None) -> str:
