@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from textune.errors import FatalError, TextuneError, TrialError
+from textune.errors import FatalError, TextuneError, TrialError, plain
+from textune.storage import redact
 from textune.version import __version__
 
 __all__ = ["app", "main"]
@@ -37,6 +39,9 @@ Set = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AllowPlugins = Annotated[bool, typer.Option("--allow-plugins", help="Let the study run the Python files it names.")]
 
+_UNSEEN = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+"""What JSON leaves as it is, and a terminal obeys or cannot show."""
+
 
 class Format(StrEnum):
     """How predictions are written."""
@@ -50,11 +55,21 @@ def main() -> NoReturn:
     try:
         app(standalone_mode=True)
     except TextuneError as error:
-        print(f"{error}", file=sys.stderr)
+        print(_harmless(error), file=sys.stderr)
         sys.exit(1 if isinstance(error, FatalError | TrialError) else 2)
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:  # a name that no file can have, a folder that may not be read, a disk that is full
+        print(_harmless(f"{error.filename or 'textune'}: {error.strerror or error}"), file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)
+
+
+def _harmless(text: object) -> str:
+    """Returns lines that cannot steer a terminal, without credentials: names in them may come from anywhere."""
+    return "\n".join(plain(line) for line in redact(str(text)).split("\n"))
 
 
 def _version(value: bool) -> None:
@@ -96,7 +111,7 @@ def check(study: StudyFile, overrides: Set = None, allow_plugins: AllowPlugins =
     """Check a study file and that its files exist; no data is read."""
     from textune import commands
 
-    typer.echo(commands.check(study, overrides or (), allow_plugins=allow_plugins))
+    typer.echo(_harmless(commands.check(study, overrides or (), allow_plugins=allow_plugins)))
 
 
 @app.command()
@@ -143,7 +158,7 @@ def list_runs(folder: Annotated[Path, typer.Argument(metavar="FOLDER")] = Path("
 
     lines = commands.runs(folder)
     for line in lines:
-        typer.echo(line)
+        typer.echo(_harmless(line))
     if not lines:
         typer.echo(f"there are no run folders in {folder}", err=True)
 
@@ -209,4 +224,4 @@ def _print(renderable: Any) -> None:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(_UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, indent=2, ensure_ascii=False)))

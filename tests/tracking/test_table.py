@@ -1,6 +1,9 @@
 import csv
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from textune.records import EndReason, Objective, StudyStart, TrialResult, TrialSpec
 from textune.tracking.table import TableConfig
 
@@ -76,3 +79,23 @@ def test_text_is_no_formula(tmp_path):
         table.record(result(number))
     cells = [row["model.encoder"] for row in rows(tmp_path)]
     assert cells == ["'=1+1", "'+1", "'-1", "'@cmd", r"\tx", r"\rx", "a=b", "-1.5"]
+
+
+@given(st.one_of(st.text(), st.sampled_from(["＝1+1", "\ufeff=1", " =1", "@\0", "a\u2028b\x85c\ud800", "\u202e+1"])))
+def test_any_text_is_one_cell_of_one_line_and_no_formula(tmp_path_factory, text):
+    folder = tmp_path_factory.mktemp("table")
+    table = tracker(folder)
+    table.record(TrialSpec(number=0, params={"model.encoder": text, PATHS[0]: [text]}))
+    table.record(result(reason=f"crashed: {text}"))
+    content = (folder / "trials.csv").read_bytes().decode()
+    assert len(content.splitlines()) == 2
+    row = rows(folder)[0]
+    assert not row["model.encoder"].startswith(("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"))
+    assert json.loads(row[PATHS[0]]) == [text]
+
+
+def test_credentials_do_not_reach_the_table(tmp_path):
+    table = tracker(tmp_path)
+    table.record(TrialSpec(number=0, params={"model.encoder": {"kind": "https://me:secret@host/?key=secret"}}))
+    table.record(result(reason="crashed: https://me:secret@host is not there"))
+    assert "secret" not in (tmp_path / "trials.csv").read_text()

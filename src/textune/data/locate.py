@@ -5,17 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from textune.errors import DataError
 from textune.storage import redact
 
-__all__ = ["is_url", "locate", "locate_set", "missing_set"]
+__all__ = ["file_name", "is_url", "locate", "locate_set", "missing_set"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:// is a drive
 
 
 def is_url(path: str) -> bool:
     return _SCHEME.match(path) is not None
+
+
+def file_name(place: str) -> str:
+    """Returns the path of a URL, or the local path: what tells of which format a file is, in lower case."""
+    try:
+        return (urlsplit(place).path if is_url(place) else place).lower()
+    except ValueError:
+        return place.lower()
 
 
 def locate(path: str, folders: Sequence[Path]) -> str:

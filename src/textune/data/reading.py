@@ -11,9 +11,9 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from textune.data.locate import is_url
+from textune.data.locate import file_name, is_url
 from textune.errors import DataError
 from textune.storage import redact
 
@@ -104,7 +104,7 @@ def too_large(name: str, reading: Reading, unit: str = "bytes") -> DataError:
 
 
 def is_zipped(place: str) -> bool:
-    return (urlsplit(place).path if is_url(place) else place).lower().endswith(".gz")
+    return file_name(place).endswith(".gz")
 
 
 @contextmanager

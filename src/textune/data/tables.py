@@ -8,9 +8,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-from textune.data.locate import is_url
+from textune.data.locate import file_name
 from textune.data.reading import LONGEST_LINE, Reading, lines
 from textune.errors import DataError
 from textune.storage import redact
@@ -75,7 +74,7 @@ def read_table(place: str, wanted: Collection[str] | None = None, reading: Readi
 
 
 def _format(place: str) -> str:
-    path = (urlsplit(place).path if is_url(place) else place).lower().removesuffix(".gz")
+    path = file_name(place).removesuffix(".gz")
     for suffix, format_ in _FORMATS.items():
         if path.endswith(suffix):
             return format_

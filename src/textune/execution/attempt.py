@@ -15,7 +15,7 @@ from textune.errors import DivergedError, FatalError, InterruptedTrial, TextuneE
 from textune.execution.base import Evaluate, Event
 from textune.execution.process_memory import DataLimit
 from textune.records import EndReason, Progress, TrialResult, TrialSpec
-from textune.storage import is_disk_full
+from textune.storage import is_disk_full, redact
 
 __all__ = ["LOG_NAME", "Attempt", "limit_threads", "result_so_far"]
 
@@ -116,7 +116,8 @@ def limit_threads(threads: int) -> None:
 
 
 def _end_of(error: BaseException) -> tuple[EndReason, str]:
-    text = " ".join(str(error).split())[:500]
+    text = " ".join(str(error).split()).encode(errors="backslashreplace").decode()  # a log cannot hold half characters
+    text = redact(text)[:500]
     if isinstance(error, DivergedError):
         return EndReason.DIVERGED, text
     if _is_out_of_memory(error, text):
@@ -143,4 +144,4 @@ def _write_traceback(spec: TrialSpec) -> None:
         folder = Path(spec.folder)
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOG_NAME).open("a", encoding="utf-8") as log:
-            traceback.print_exc(file=log)
+            log.write(redact(traceback.format_exc()))

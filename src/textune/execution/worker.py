@@ -26,6 +26,7 @@ from textune.execution.attempt import LOG_NAME, Attempt, limit_threads
 from textune.execution.base import Evaluate
 from textune.execution.process_memory import release_memory
 from textune.records import EndReason, TrialResult, TrialSpec
+from textune.storage import redact, write_atomically
 
 __all__ = ["Message", "receive", "send", "work"]
 
@@ -136,8 +137,18 @@ def _output_to_log(spec: TrialSpec) -> Iterator[None]:
         _point_output_to(*saved)
         for descriptor in (target, *saved):
             os.close(descriptor)
-        if log.stat().st_size == 0:
-            log.unlink()
+        _tidy(log)
+
+
+def _tidy(log: Path) -> None:
+    """Takes credentials out of what was printed, and a log away in which there is nothing."""
+    printed = log.read_bytes()
+    if not printed:
+        log.unlink()
+        return
+    text = printed.decode(errors="surrogateescape")
+    if (redacted := redact(text)) != text:
+        write_atomically(log, redacted.encode(errors="surrogateescape"))
 
 
 def _point_output_to(stdout: int, stderr: int) -> None:

@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from textune.storage import redact
 from textune.tracking.wording import plain
 
 __all__ = ["Cell", "escaped", "table"]
@@ -22,8 +23,8 @@ class Cell:
 
 
 def escaped(text: str) -> str:
-    """Text for HTML, attributes included; control and direction characters become visible."""
-    return html.escape(plain(text), quote=True)
+    """Text for HTML, attributes included: no credentials, and control and direction characters become visible."""
+    return html.escape(plain(redact(text)), quote=True)
 
 
 def table(heads: Sequence[Cell], rows: Sequence[Sequence[Cell]], classes: Sequence[str] = ()) -> str:

@@ -10,7 +10,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from textune.report.markup import escaped
-from textune.storage import write_atomically
+from textune.storage import redact, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +70,8 @@ def _policy(*scripts: str) -> str:
 
 
 def _json_in_script(value: Any) -> str:
-    """JSON that no HTML parser can take for markup, and no JavaScript parser for the end of a line."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).translate(JSON_IN_SCRIPT)
+    """JSON without credentials that no HTML parser can take for markup, no JavaScript parser for the end of a line."""
+    return redact(json.dumps(value, allow_nan=False, separators=(",", ":"))).translate(JSON_IN_SCRIPT)
 
 
 def _valid_confusion(run_folder: Path, record: StudyRecord) -> list[list[int]] | None:

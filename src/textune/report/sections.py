@@ -11,6 +11,7 @@ from textune.records import TrialState
 from textune.report import figures as draw
 from textune.report.data_tables import data_tables
 from textune.report.markup import Cell, escaped, table
+from textune.storage import redact
 from textune.tracking.wording import count, duration, number, percent, plain, setting, short_names
 
 if TYPE_CHECKING:
@@ -295,6 +296,6 @@ def _footer(summary: Summary, run: str) -> str:
     made = ", ".join(f"{escaped(name)} {escaped(str(version))}" for name, version in versions.items())
     study = ""
     if config := header.get("config"):
-        text = html.escape(json.dumps(config, indent=2))
+        text = html.escape(redact(json.dumps(config, indent=2)))
         study = f"<details><summary>The study, every setting</summary><pre>{text}</pre></details>"
     return f"<footer>{study}<p>{escaped(run)}{' · ' + made if made else ''}</p></footer>"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TextIO
 
 from textune.records import EndReason, Objective, Progress, StudyRecord, TrialResult, TrialSpec, TrialState
+from textune.storage import redact
 from textune.tracking.base import Event, StudyStart, Tracker
 from textune.tracking.wording import count, duration, number, params_text, plain, size
 
@@ -96,7 +97,7 @@ class _Warnings(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console.say(plain(record.getMessage()), error=record.levelno >= logging.ERROR)
+        self._console.say(record.getMessage(), error=record.levelno >= logging.ERROR)
 
 
 class Console(Tracker):
@@ -164,9 +165,10 @@ class Console(Tracker):
         self._stop()
 
     def say(self, text: str, *, error: bool = False) -> None:
-        """Writes one line, above the live table where there is one; errors also where all else is quiet."""
+        """Writes lines, above the live table where there is one; errors also where all else is quiet."""
         if self._quiet and not error:
             return
+        text = "\n".join(plain(line) for line in redact(text).split("\n"))
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

@@ -10,13 +10,17 @@ from typing import Any
 
 from textune.records import TrialResult, TrialSpec
 from textune.registry import register
+from textune.storage import redact
 from textune.tracking.base import Event, StudyStart, Tracker, TrackerConfig
 
 __all__ = ["TABLE", "TableConfig", "TableTracker"]
 
 TABLE = "trials.csv"
-FORMULA_STARTS = ("=", "+", "-", "@")
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""The last four are the signs of full width, which some spreadsheets take for the others."""
+
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that end lines, turn the direction of the rest of a line, or are none."""
 
 
 class TableTracker(Tracker):
@@ -35,7 +39,7 @@ class TableTracker(Tracker):
         self._metrics, self._params = study.metrics, study.paths
         header = ["trial", "state", "reason", *self._metrics, "best_epoch", "epochs", "seconds", "seconds_per_epoch"]
         self._path.unlink(missing_ok=True)  # of an earlier session, whose events are all told again
-        self._append([*header, *self._params])
+        self._append([*header, *map(_cell, self._params)])
 
     def record(self, event: Event) -> None:
         if isinstance(event, TrialSpec):
@@ -80,6 +84,6 @@ def _rounded(value: float | None, digits: int) -> str:
 def _cell(value: Any) -> str:
     """Returns text on one line and no formula to a spreadsheet; anything else as JSON."""
     if not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    text = CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), value)
+        return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", redact(json.dumps(value, ensure_ascii=False)))
+    text = _UNSEEN.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), redact(value))
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
