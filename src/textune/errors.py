@@ -62,7 +62,10 @@ class StudyError(TextuneError):
 
 
 class DataError(TextuneError):
-    """The data cannot be used as it is; the sentence names the file and the row or column."""
+    """The data cannot be used as it is; the sentence names the file and the row or column, on one line."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(plain(sentence))
 
 
 class RunFolderError(TextuneError):

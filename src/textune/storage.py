@@ -254,7 +254,7 @@ def _checked(line: bytes) -> dict[str, Any] | None:
     body, checksum = line[:-CHECKSUM_LENGTH] + b"}", line[-CHECKSUM_LENGTH:]
     if checksum != b'%b%08x"}' % (CHECKSUM.encode(), zlib.crc32(body)):
         return None
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         event = json.loads(body)
         if isinstance(event, dict):
             return event

@@ -95,6 +95,8 @@ def lines(place: str, reading: Reading, newline: str) -> Iterator[str]:
                 yield line
         except UnicodeDecodeError as error:
             raise _not_decodable(name, stream, error, reading) from error
+        except UnicodeError as error:  # utf-16 and utf-32 want a byte-order mark
+            raise DataError(f"{name} is not {reading.encoding}: {error}; {_advice(reading, 'utf-16-le')}") from error
 
 
 def too_large(name: str, reading: Reading, unit: str = "bytes") -> DataError:
@@ -187,16 +189,18 @@ def _not_decodable(
     raw, waiting, piece = stream.raw, stream.peek(), error.object
     start = stream.tell() - len(piece)
     before = raw.num_lines - waiting.count(b"\n") - piece.count(b"\n", error.start)
-    advice = "convert it to utf-8, for instance with iconv"
-    if reading.in_study:
-        guess = "utf-16" if piece[:2] in (b"\xff\xfe", b"\xfe\xff") and not start else "cp1252"
-        advice = (
-            f"name the file's encoding with data.encoding, for instance {guess}, or set data.encoding_errors to replace"
-        )
+    guess = "utf-16" if piece[:2] in (b"\xff\xfe", b"\xfe\xff") and not start else "cp1252"
+    advice = _advice(reading, guess) + (", or set data.encoding_errors to replace" if reading.in_study else "")
     return DataError(
         f"{name}, line {before + 1} is not {reading.encoding}: byte 0x{piece[error.start]:02x} "
         f"at offset {start + error.start}; {advice}"
     )
+
+
+def _advice(reading: Reading, guess: str) -> str:
+    if reading.in_study:
+        return f"name the file's encoding with data.encoding, for instance {guess}"
+    return "convert it to utf-8, for instance with iconv"
 
 
 def _with_byte_order_mark(encoding: str) -> str:

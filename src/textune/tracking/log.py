@@ -158,12 +158,13 @@ def read_past(folder: Path) -> Past | None:
     lines, torn_bytes = read_events(path)
     if not lines:
         return None
-    if lines[0]["event"] != STARTS[0]:
+    if lines[0].get("event") != STARTS[0]:
         raise RunFolderError(f"{path} does not begin with the start of a study; start anew with --fresh")
     try:
         return _gather(lines, torn_bytes)
     except (ValidationError, KeyError, TypeError) as error:
-        raise RunFolderError(f"{path} is not understood; another version of textune wrote it: {error}") from error
+        reason = " ".join(str(error).split())[:300]
+        raise RunFolderError(f"{path} is not understood; another version of textune wrote it: {reason}") from error
 
 
 def read_study(folder: Path) -> StudyRecord:
