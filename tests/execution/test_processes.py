@@ -93,7 +93,7 @@ class TestAWorkerThatDies:
         executor.close()
 
     def test_with_the_server_it_came_from(self, executor):
-        start_endless(executor, TrialSpec(number=0))
+        start_endless(executor, TrialSpec(number=0, params={"behaviour": "hang-in-c"}))
         worker = psutil.Process(executor._workers[0].process.pid)
         worker.parent().kill()
         assert next_event(executor).end is EndReason.WORKER_LOST
@@ -278,7 +278,10 @@ def test_termination_of_the_whole_group_is_for_the_coordinator_alone(coordinator
 def test_a_program_can_end_without_closing_its_executor(tmp_path):
     process, family = start_coordinator(tmp_path, "end")
     with process:
-        assert process.wait(PATIENCE_SECONDS) == 0
+        try:
+            assert process.wait(PATIENCE_SECONDS) == 0
+        finally:
+            process.kill()
     wait_until(lambda: not any(is_alive(each) for each in family), "a process outlived its coordinator")
 
 

@@ -5,7 +5,6 @@ A worker prints into the log of the trial it runs, leaves Ctrl-C to the coordina
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import fcntl
 import gc
@@ -29,9 +28,6 @@ from textune.records import EndReason, TrialResult, TrialSpec
 from textune.storage import redact, write_atomically
 
 __all__ = ["Message", "receive", "send", "work"]
-
-PR_SET_PDEATHSIG = 1
-"""From <sys/prctl.h>: the signal this process gets when its parent, the fork server, dies."""
 
 
 class Message(StrEnum):
@@ -104,7 +100,7 @@ def _run(connection: Connection, evaluate: Evaluate, spec: TrialSpec, memory_byt
 
 
 def _end_with_the_coordinator() -> None:
-    """Ends this process in the middle of a step, whatever it does, when the coordinator or the fork server dies."""
+    """Ends this process in the middle of a step, whatever it does, when the coordinator dies or gives it up."""
     coordinator = multiprocessing.parent_process()
     assert coordinator is not None
 
@@ -117,7 +113,6 @@ def _end_with_the_coordinator() -> None:
         fcntl.fcntl(coordinator.sentinel, fcntl.F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(coordinator.sentinel, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(coordinator.sentinel, fcntl.F_SETFL, os.O_ASYNC)
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager
