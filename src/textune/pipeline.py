@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 from textune.config.base import Config
 from textune.config.study import ModelConfig
 from textune.data import Examples, Keep, encode, eval_batches
-from textune.errors import TextuneError
+from textune.errors import TextuneError, plain
 from textune.registry import is_loaded, load_plugin, plugin_file
 from textune.storage import write_atomically
 from textune.version import __version__
@@ -91,10 +91,18 @@ class Pipeline:
         from textune.models.nets.assemble import build_classifier
 
         config = _read_config(folder, allow_plugins=allow_plugins)
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        tokens = [tokenizer.id_to_token(index) or "" for index in range(tokenizer.get_vocab_size())]
-        model = build_classifier(config.model, tokens, None, len(config.classes), seed=0)
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        try:
+            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            tokens = [tokenizer.id_to_token(index) or "" for index in range(tokenizer.get_vocab_size())]
+            model = build_classifier(config.model, tokens, None, len(config.classes), seed=0)
+            model.load_state_dict(load_file(folder / "model.safetensors"))
+        except TextuneError:
+            raise
+        except Exception as error:  # the tokenizers package raises nothing narrower
+            reason = plain(" ".join(str(error).split())[:200])
+            raise TextuneError(
+                f"the model in {folder} is damaged, or its files are of different models: {reason}"
+            ) from error
         return cls(config, model.eval(), tokenizer)
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -119,8 +127,10 @@ def _read_config(folder: Path, *, allow_plugins: bool) -> PipelineConfig:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TextuneError(f"{folder} holds no model (it has no config.json); has the study ended?") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TextuneError(f"{path} is damaged: {error}") from error
+    if not isinstance(settings, dict):
+        raise TextuneError(f"{path} is damaged: it holds no settings")
     _load_plugins(folder, settings.get("plugins", {}), allow=allow_plugins)
     try:
         return PipelineConfig.model_validate(settings)
@@ -135,7 +145,12 @@ def _plugin_files(model: ModelConfig) -> list[Path]:
     return sorted({file for part in parts if (file := plugin_file(type(part))) is not None})
 
 
-def _load_plugins(folder: Path, plugins: Mapping[str, str], *, allow: bool) -> None:
+def _load_plugins(folder: Path, plugins: Any, *, allow: bool) -> None:
+    if not isinstance(plugins, dict) or not all(isinstance(each, str) for each in plugins.values()):
+        raise TextuneError(f"{folder / 'config.json'} is damaged: plugins must be file names and their SHA-256")
+    for name in plugins:
+        if Path(name).name != name or Path(name).suffix != ".py":
+            raise TextuneError(f"{folder} names the plug-in '{plain(name)}', which is no Python file beside it")
     missing = {name: digest for name, digest in plugins.items() if not is_loaded(digest)}
     if missing and not allow:
         files = ", ".join(str(folder / name) for name in missing)
@@ -156,10 +171,11 @@ def _card(config: PipelineConfig) -> str:
     study = config.study
     measured = {name: value for name, value in study.get("metrics", {}).items() if name.startswith("valid.")}
     metrics = "\n".join(f"- {name}: {value:.4f}" for name, value in measured.items())
+    classes = ", ".join("`{}`".format(plain(name).replace("`", "'")) for name in config.classes)
     return f"""# {study.get("name", "Text classifier")}
 
 A text classifier trained by Textune {config.textune} (trial {study.get("trial", "?")} of its study).
-It tells {", ".join(f"`{name}`" for name in config.classes)} from each other.
+It tells {classes} from each other.
 
 Use it with `textune predict FOLDER texts.csv`, where FOLDER is the folder of this file.
 

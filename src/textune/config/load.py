@@ -170,11 +170,18 @@ def plugin_paths(names: Sequence[str], folders: Sequence[Path]) -> list[Path]:
     paths = []
     for name in names:
         candidates = [folder / name for folder in folders]
-        path = next((candidate for candidate in candidates if candidate.is_file()), None)
+        path = next((candidate for candidate in candidates if _is_file(candidate)), None)
         if path is None:
             raise TextuneError(f"plug-in {name} was not found; tried {', '.join(map(str, candidates))}")
         paths.append(path)
     return paths
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _load_plugins(document: Document, folders: Sequence[Path], allow: bool) -> dict[str, str]:
