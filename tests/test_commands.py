@@ -59,6 +59,21 @@ class TestBrokenData:
         assert re.search(r"left out 1 rows?: no label \(first: .*data\.csv, line 62\)", said.err)
         assert "rows skipped: no text" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
+    def test_rows_that_were_changed_are_counted_and_shown_of_these_files(self, study, tmp_path, textune):
+        rows = "text,label\n" + "\n".join([*ROWS, "a b\ufffdd day,neg"])
+        clean = commands.describe(study(rows))
+        assert clean["changed"] == {}
+        textune("run", study(rows), "--out", tmp_path / "clean")
+        damaged = study(rows.encode().replace("\ufffd".encode(), b"\xff"))
+        arguments = ("--set", "data.encoding_errors=replace")
+        assert "changed: 1 row, what is no text became U+FFFD (first: " in textune("describe", damaged, *arguments).out
+        said = textune("run", damaged, *arguments, "--out", tmp_path / "run")
+        assert re.search(r"changed 1 row: what is no text became U\+FFFD \(first: .*data\.csv, line", said.err)
+        for name, shown in (("run", True), ("clean", False)):
+            assert (
+                "rows changed: what is no" in (tmp_path / name / "report.html").read_text(encoding="utf-8")
+            ) == shown
+
 
 class TestRun:
     def test_refuses_another_study_before_it_reads_data(self, study, finished):

@@ -100,6 +100,14 @@ class TestTheTestRows:
         other_rows = commands.run({**study, "seed": 43}, out=tmp_path / "third", quiet=True)
         assert other_rows.record.test["readings"] == 1
 
+    def test_is_counted_anew_where_the_count_is_damaged(self, tiny_study, tmp_path, monkeypatch):
+        monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path / "cache"))
+        for number in range(2):
+            finished = commands.run(tiny_study, out=tmp_path / str(number), quiet=True)
+            assert finished.record.test["readings"] == 1
+            (count,) = (tmp_path / "cache" / "test-readings").iterdir()
+            count.write_bytes(count.read_bytes()[:-3])
+
     def test_are_scored_by_the_chosen_model_alone(self, finished):
         test = finished.record.test
         with np.load(finished.folder.path / "test-outcomes.npz", allow_pickle=False) as outcomes:

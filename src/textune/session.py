@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
@@ -96,13 +97,16 @@ def gather_facts(loaded: LoadedStudy, prepared: Prepared, cache: Cache, say: Say
     settings = [config.split.dump(), config.tokenizer.dump(), config.seed]
     folder = cache.folder(content_key("facts", FACTS_FORMAT, prepared.fingerprint, *settings), build)
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-    for reason, num_rows in facts["statistics"]["skipped"].items():
-        say(f"left out {num_rows:,} row{'' if num_rows == 1 else 's'}: {reason}")
+    rows = prepared.rows  # equal ones may have come from other files
+    told = {"skipped": dict(rows.skipped), "changed": dict(rows.changed), "sources": list(rows.sources)}
+    for verb, reasons in (("left out", rows.skipped), ("changed", rows.changed)):
+        for reason, num_rows in reasons.items():
+            say(f"{verb} {num_rows:,} row{'' if num_rows == 1 else 's'}: {reason}")
     predictions = {
         split: {name: np.load(folder / f"{split}-{name}.npy", allow_pickle=False) for name in ("majority", "tfidf")}
         for split in ("valid", "test")
     }
-    return Facts(facts["statistics"], facts["seconds"], predictions["valid"], predictions["test"])
+    return Facts({**facts["statistics"], **told}, facts["seconds"], predictions["valid"], predictions["test"])
 
 
 def describe_data(loaded: LoadedStudy, prepared: Prepared) -> dict[str, Any]:
@@ -280,7 +284,9 @@ def _count_reading(prepared: Prepared, folder: RunFolder, probabilities_NK: NDAr
     fingerprint = hashlib.sha256(prepared.fingerprint.encode() + rows).hexdigest()[:40]
     path = cache_folder() / "test-readings" / f"{fingerprint}.json"
     path.parent.mkdir(exist_ok=True)
-    readings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    readings: list[dict[str, Any]] = []
+    with contextlib.suppress(FileNotFoundError, ValueError):  # a damaged count must not cost a study its end
+        readings = json.loads(path.read_bytes())
     this = {"run": str(folder.path.resolve()), "digest": hashlib.sha256(probabilities_NK.tobytes()).hexdigest()[:16]}
     if not readings or this.items() - readings[-1].items():
         readings.append({**this, "time": time.time()})

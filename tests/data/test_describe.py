@@ -42,6 +42,7 @@ def test_numbers_of_a_small_set_by_hand():
         ),
         fingerprint="f",
         skipped={"no label": 3},
+        changed={"what is no text": 2},
         sources=("x.csv",),
     )
     examples, size = encode(texts)
@@ -65,6 +66,7 @@ def test_numbers_of_a_small_set_by_hand():
     assert found["labels"]["train"] == {"no": 2, "yes": 1}
     assert found["texts_in_two_splits"] == {"train and valid": 1, "train and test": 0, "valid and test": 0}
     assert found["skipped"] == {"no label": 3}
+    assert found["changed"] == {"what is no text": 2}
     assert found["dates"]["train"] == {"first": "2024-01-01", "last": "2024-01-03"}
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 

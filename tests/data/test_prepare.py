@@ -88,7 +88,7 @@ def test_rows_come_from_the_cache_as_they_were_loaded(cache, study_folder):
             np.testing.assert_array_equal(getattr(rows, column), getattr(loaded, column))
         assert rows.scored_N is None
         assert (rows.classes, rows.fingerprint) == (loaded.classes, loaded.fingerprint)
-        assert (rows.skipped, rows.sources) == (loaded.skipped, loaded.sources)
+        assert (rows.skipped, rows.changed, rows.sources) == (loaded.skipped, loaded.changed, loaded.sources)
         assert files is not None
 
 
