@@ -62,6 +62,17 @@ class TestErrors:
         with pytest.raises(DataError, match="the DataFrame has no rows"):
             textune.run(settings, DATA[:0], quiet=True)
 
+    @pytest.mark.parametrize(
+        "frame",
+        [
+            pd.DataFrame({"review": pd.Series(["a\ud800", "b"], dtype=object)}),
+            pd.DataFrame([[1, 2]], columns=["a", "a"]),
+        ],
+    )
+    def test_of_a_frame_that_cannot_be_written(self, settings, frame):
+        with pytest.raises(DataError, match="the DataFrame cannot be written as JSON"):
+            textune.run(settings, data=frame, quiet=True)
+
     def test_of_a_frame_without_the_column(self, settings, tmp_path):
         with pytest.raises(DataError, match="has no column 'review'; did you mean 'reviews'"):
             textune.run(settings, DATA.rename(columns={"review": "reviews"}), out=tmp_path / "run", quiet=True)

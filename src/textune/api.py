@@ -117,9 +117,12 @@ def _store(data: pd.DataFrame) -> Path:
 
     if not len(data):
         raise DataError("the DataFrame has no rows")
-    content = data.to_json(orient="records", lines=True, date_format="iso", force_ascii=False)
+    try:
+        content = data.to_json(orient="records", lines=True, date_format="iso", force_ascii=False).encode()
+    except (ValueError, OverflowError) as error:  # half characters, two columns of one name, lists in lists
+        raise DataError(f"the DataFrame cannot be written as JSON: {error}") from error
     folder = Cache().folder(
-        content_key("frame", hashlib.sha256(content.encode()).hexdigest()),
+        content_key("frame", hashlib.sha256(content).hexdigest()),
         lambda folder: write_atomically(folder / FRAME, content),
     )
     return folder / FRAME

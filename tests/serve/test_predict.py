@@ -14,7 +14,7 @@ import pytest
 from textune import commands
 from textune.errors import DataError, TextuneError
 from textune.registry import ROLES
-from textune.serve.predict import find_pipeline, predict_table, read_input, write_predictions
+from textune.serve.predict import find_pipeline, predict_file, predict_table, read_input, write_predictions
 
 TEXTS = ["a good room", "not a good room, it was bad", "was it?"]
 
@@ -220,3 +220,19 @@ class TestAModelWithAPlugin:
         (run / "run" / "best" / "doubled.py").write_text(PLUGIN.replace("2 *", "3 *"), encoding="utf-8")
         with pytest.raises(TextuneError, match=r"doubled\.py is not the plug-in file the model was trained with"):
             find_pipeline(run / "run", allow_plugins=True)
+
+
+def test_a_terminal_is_shown_what_it_would_obey(finished, tmp_path, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    (tmp_path / "in.jsonl").write_text(json.dumps({"text": "a\x1b[31m\x9b\u202e\rtext\nnext"}) + "\n")
+    for kind, words in (
+        ("csv", '"a\\x1b[31m\\x9b\\u202e\\rtext\nnext"'),
+        ("jsonl", r"a\u001b[31m\x9b\u202e\rtext\nnext"),
+    ):
+        monkeypatch.setattr(sys, "stdout", Terminal())
+        predict_file(finished.folder.path, str(tmp_path / "in.jsonl"), output_format=kind)
+        assert words in sys.stdout.getvalue()
+        assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(sys.stdout.getvalue())

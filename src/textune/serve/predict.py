@@ -13,13 +13,16 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from textune.data import Reading, Table, locate, read_bytes, read_table
-from textune.errors import DataError, TextuneError
+from textune.errors import DataError, TextuneError, plain
 from textune.errors import suggestion as closest
 from textune.pipeline import Pipeline
 from textune.storage import redact, write_atomically
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 __all__ = ["Predictions", "find_pipeline", "predict_file", "predict_table", "read_input", "write_predictions"]
 
@@ -69,7 +72,7 @@ def predict_file(
         )
     predictions = predict_table(pipeline, given)
     if output is None:
-        write_predictions(predictions, sys.stdout, output_format)
+        write_predictions(predictions, _Terminal(sys.stdout) if sys.stdout.isatty() else sys.stdout, output_format)
         return
     stream = io.StringIO(newline="")
     write_predictions(predictions, stream, output_format)
@@ -126,7 +129,7 @@ def predict_table(pipeline: Pipeline, given: Input) -> Predictions:
     return Predictions(names, _predicted_rows(pipeline, given))
 
 
-def write_predictions(predictions: Predictions, stream: TextIO, output_format: str) -> None:
+def write_predictions(predictions: Predictions, stream: SupportsWrite[str], output_format: str) -> None:
     """Writes csv (with a header) or jsonl."""
     if output_format == "jsonl":
         for row in predictions.rows:
@@ -138,10 +141,20 @@ def write_predictions(predictions: Predictions, stream: TextIO, output_format: s
     writer.writerows([_cell(value) for value in row] for row in predictions.rows)
 
 
+class _Terminal:
+    """Shows what a terminal would obey; in a pipe or a file, texts stay as they are."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> object:
+        return self._stream.write("\n".join(plain(line) for line in text.split("\n")))
+
+
 class _Rows:
     """Takes the rows of a csv writer and ends them with a line feed."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: SupportsWrite[str]) -> None:
         self._stream = stream
 
     def write(self, row: str) -> None:
