@@ -17,7 +17,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
-import textune
 from textune.config.load import LoadedStudy
 from textune.data import Cache, Prepared, content_key, locate
 from textune.data.vectors import file_identity
@@ -87,7 +86,7 @@ class SharedResults:
 @cache
 def source_digest() -> str:
     """Returns a hash of textune's own code."""
-    root = Path(textune.__file__).parent
+    root = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
