@@ -57,7 +57,7 @@ class TestAFinishedStudy:
         more = run(search__trials=5)
         assert [trial.spec.number for trial in more.record.trials] == [0, 1, 2, 3, 4]
         assert more.record.trials[:3] == finished.record.trials
-        assert more.record.test["readings"] == finished.record.test["readings"] + 1
+        assert more.record.test["readings"] > finished.record.test["readings"]
         assert events(run.folder).count("study-resumed") == 1
         assert len(run.folder.table.read_text(encoding="utf-8").splitlines()) == 1 + 5
         assert (run.folder.best / "model.safetensors").exists()
