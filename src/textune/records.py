@@ -167,9 +167,14 @@ class TrialResult(Record):
         return self.end.state
 
     @property
+    def was_short_of_memory(self) -> bool:
+        return self.end is EndReason.OUT_OF_MEMORY or bool(self.details.get("memory_was_short"))
+
+    @property
     def lost_worker(self) -> bool:
         """Whether the worker died, so that the same trial may well end otherwise."""
-        return self.end is EndReason.WORKER_LOST or bool(self.details.get("killed"))
+        was_killed = self.end is EndReason.OUT_OF_MEMORY and bool(self.details.get("killed"))
+        return was_killed or self.end is EndReason.WORKER_LOST
 
 
 class TrialRecord(Record):

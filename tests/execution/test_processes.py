@@ -296,3 +296,16 @@ def is_alive(process):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_a_worker_that_found_no_memory_is_replaced():
+    executor = ProcessesConfig(workers=1).build(Quadratic())
+    try:
+        workers = []
+        for number, behaviour in enumerate(("fine", "out-of-memory", "fine")):
+            executor.submit(TrialSpec(number=number, params={"behaviour": behaviour}))
+            workers.append(executor._workers[0].process.pid)
+            finish(executor, number)
+        assert workers[0] == workers[1] != workers[2]
+    finally:
+        executor.close()

@@ -23,6 +23,16 @@ LOG_NAME = "log.txt"
 """What a trial printed, and the traceback if it crashed; in its attempt folder."""
 
 
+NO_MEMORY = (
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "not enough memory",
+    "std::bad_alloc",
+    "could not create",
+)
+"""What PyTorch, the C++ library and oneDNN say where they find no main memory."""
+
+
 class Attempt:
     """Drives the generator of one trial and turns however it ends into a TrialResult. Only a FatalError gets out."""
 
@@ -134,7 +144,7 @@ def _is_out_of_memory(error: BaseException, text: str) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
+    return isinstance(error, RuntimeError) and any(sentence in text for sentence in NO_MEMORY)
 
 
 def _write_traceback(spec: TrialSpec) -> None:

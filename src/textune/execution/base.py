@@ -11,7 +11,7 @@ from pydantic import Field
 from textune.config.base import Config
 from textune.records import EndReason, Progress, TrialResult, TrialSpec
 
-__all__ = ["PATIENCE_SECONDS", "Evaluate", "Event", "Executor", "ExecutorConfig"]
+__all__ = ["PATIENCE_SECONDS", "SAVING_SECONDS", "Evaluate", "Event", "Executor", "ExecutorConfig"]
 
 Event = Progress | TrialResult
 Evaluate = Callable[[TrialSpec], Generator[Progress | None, None, TrialResult]]
@@ -25,6 +25,8 @@ module. If it has an attribute `preload` (names of modules), worker processes st
 
 PATIENCE_SECONDS = 5.0
 """How long a worker that was asked to stop may take to do so by itself."""
+SAVING_SECONDS = 60.0
+"""The same, where it may come to the end of a long step first and write a checkpoint."""
 
 
 class Executor(ABC):
@@ -58,7 +60,8 @@ class Executor(ABC):
         """Ends a trial, also in the middle of an epoch; nothing happens if it has ended.
 
         Its TrialResult still comes through `wait`, with this end and the best metrics so far, unless it came to an end
-        of its own at that moment. A trial that does not answer is not waited for longer than PATIENCE_SECONDS.
+        of its own at that moment. A trial that does not answer is not waited for longer than PATIENCE_SECONDS
+        (SAVING_SECONDS where it is INTERRUPTED, and may write a checkpoint).
         """
 
     @abstractmethod

@@ -28,7 +28,7 @@ from pydantic import Field
 
 from textune.errors import FatalError
 from textune.execution.attempt import result_so_far
-from textune.execution.base import PATIENCE_SECONDS, Evaluate, Event, Executor, ExecutorConfig
+from textune.execution.base import PATIENCE_SECONDS, SAVING_SECONDS, Evaluate, Event, Executor, ExecutorConfig
 from textune.execution.process_memory import DataLimit, kernel_kills
 from textune.execution.worker import Message, receive, send, work
 from textune.records import EndReason, Progress, TrialResult, TrialSpec
@@ -91,6 +91,8 @@ class ProcessesExecutor(Executor):
         event: Event | None = None
         try:
             event = worker.hear()
+            if isinstance(event, TrialResult) and event.was_short_of_memory:
+                self._remove(worker)  # libraries that found no memory once may fail for good: oneDNN does
         except EOFError:
             event = worker.lost()
             self._remove(worker)
@@ -144,7 +146,8 @@ class _Worker:
 
     def stop(self, end: EndReason, reason: str) -> None:
         if self._end_asked is None:
-            self._end_asked, self.answer_by = (end, reason), time.monotonic() + PATIENCE_SECONDS
+            patience = SAVING_SECONDS if end is EndReason.INTERRUPTED else PATIENCE_SECONDS
+            self._end_asked, self.answer_by = (end, reason), time.monotonic() + patience
             self.say(Message.STOP, f"{end}:{reason}")
 
     def say(self, message: Message, content: str = "") -> None:
@@ -189,7 +192,8 @@ class _Worker:
             reason = f"probably out of memory: the kernel killed its worker process ({how})"
         else:
             end, reason = EndReason.WORKER_LOST, f"{EndReason.WORKER_LOST.sentence} ({how})"
-        return result_so_far(self.spec, self._progress, end, reason, time.perf_counter() - self._begin)
+        result = result_so_far(self.spec, self._progress, end, reason, time.perf_counter() - self._begin)
+        return result.model_copy(update={"details": {"killed": True}})
 
     def end(self) -> None:
         """An idle worker ends when its connection closes; a busy one is not waited for."""
