@@ -294,3 +294,71 @@ def test_the_record_round_trips_as_json():
     study = search(a_search(a_space("fine", "crash"), trials=6))
     assert type(study).model_validate_json(study.model_dump_json()) == study
     assert json.loads(study.model_dump_json())["state"] == "done"
+
+
+class TestTryingAgain:
+    def run(self, *behaviours, **parts):
+        return search(
+            a_search(a_space(*behaviours), sampler=GridConfig(), executor=ProcessesConfig(workers=2), **parts)
+        )
+
+    def test_a_trial_whose_worker_died_is_tried_again(self):
+        study = self.run("fine", "kill-once", "exit-once", max_retries=1)
+        assert study.count(TrialState.COMPLETE) == 15
+        attempts = {trial.spec.params["behaviour"]: trial.spec.attempt for trial in study.trials}
+        assert attempts == {"fine": 1, "kill-once": 2, "exit-once": 2}
+
+    def test_it_is_not_tried_for_ever(self):
+        study = self.run("kill", max_retries=2)
+        assert {(trial.result.end, trial.spec.attempt) for trial in study.trials} == {(EndReason.WORKER_LOST, 3)}
+
+    def test_other_failures_are_not_tried_again(self):
+        study = self.run("crash", "diverge", max_retries=2)
+        assert {trial.spec.attempt for trial in study.trials} == {1}
+
+    def test_after_a_kill_for_memory_it_begins_with_half(self):
+        class Killing(Executor):
+            """Says of each first attempt that the kernel killed it."""
+
+            slots = 1
+
+            def __init__(self, executor):
+                self.executor, self.specs = executor, []
+                self.proceed, self.stop, self.close = executor.proceed, executor.stop, executor.close
+
+            proceed = stop = close = None
+
+            def submit(self, spec):
+                self.specs.append(spec)
+                if spec.attempt > 1:
+                    self.executor.submit(spec)
+
+            def wait(self, timeout_seconds=None):
+                spec = self.specs[-1]
+                if spec.attempt > 1:
+                    return self.executor.wait(timeout_seconds)
+                killed = {
+                    "end": EndReason.OUT_OF_MEMORY,
+                    "reason": "out-of-memory: killed",
+                    "details": {"killed": True},
+                }
+                return [TrialResult(trial=spec.number, attempt=1, **killed)]
+
+        parts = a_search(trials=2, max_retries=1)
+        executor = Killing(parts.executor)
+        study = search(replace(parts, executor=executor))
+        assert study.count(TrialState.COMPLETE) == 2
+        assert [(spec.number, spec.attempt, spec.halvings) for spec in executor.specs] == [
+            (0, 1, 0),
+            (0, 2, 1),
+            (1, 1, 0),
+            (1, 2, 1),
+        ]
+
+    def test_a_trial_that_takes_too_long_is_ended(self):
+        ticks = itertools.count()
+        study = search(
+            a_search(trials=3, trial_timeout_seconds=5.0, clock=lambda: 1.0 * next(ticks))  # a look costs a second
+        )
+        assert {trial.result.end for trial in study.trials} == {EndReason.TIMED_OUT}
+        assert study.trials[0].result.reason == "timed-out: it took more than 5 s"
