@@ -204,7 +204,7 @@ def outcome(place: Place) -> dict:
     return {
         "state": record.state,
         "ends": sorted(line["content"]["trial"] for line in lines if line["event"] == "trial-ended"),
-        "rows": sorted(rows, key=lambda row: int(row["trial"])),
+        "rows": rows,
         "curves": [[(each.epoch, each.metrics) for each in trial.progress] for trial in record.trials],
         "best": (record.best.spec.number, record.best.result.value),
         "model": (place.folder / "best" / "model.safetensors").read_bytes(),

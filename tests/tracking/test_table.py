@@ -4,7 +4,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textune.records import EndReason, Objective, StudyStart, TrialResult, TrialSpec
+from textune.records import EndReason, Objective, StudyRecord, StudyStart, TrialRecord, TrialResult, TrialSpec
 from textune.tracking.table import TableConfig
 
 PATHS = ("training.optimizer.learning_rate", "model.encoder", "training.length_buckets", "training.max_grad_norm")
@@ -42,6 +42,17 @@ def test_a_row_is_there_as_soon_as_its_trial_ends(tmp_path):
     for number in (1, 0):
         table.record(result(number))
         assert rows(tmp_path)[-1]["trial"] == str(number)
+
+
+def test_in_the_end_the_rows_stand_in_the_order_of_their_trials(tmp_path):
+    table = tracker(tmp_path)
+    specs, results = [TrialSpec(number=number) for number in range(3)], [result(number) for number in range(3)]
+    for event in (*specs, results[2], results[0], results[1]):
+        table.record(event)
+    before = rows(tmp_path)
+    trials = [TrialRecord(spec=spec, result=result) for spec, result in zip(specs, results, strict=True)]
+    table.finish(StudyRecord(name="s", trials=tuple(trials)))
+    assert rows(tmp_path) == sorted(before, key=lambda row: row["trial"]) != before
 
 
 def test_values_read_back_as_they_were(tmp_path):

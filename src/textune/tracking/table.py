@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from pathlib import Path
 from typing import Any
 
-from textune.records import TrialResult, TrialSpec
+from textune.records import StudyRecord, TrialResult, TrialSpec
 from textune.registry import register
-from textune.storage import redact
+from textune.storage import redact, write_atomically
 from textune.tracking.base import Event, StudyStart, Tracker, TrackerConfig
 
 __all__ = ["TABLE", "TableConfig", "TableTracker"]
@@ -37,18 +38,29 @@ class TableTracker(Tracker):
 
     def start(self, study: StudyStart) -> None:
         self._metrics, self._params = study.metrics, study.paths
-        header = ["trial", "state", "reason", *self._metrics, "best_epoch", "epochs", "seconds", "seconds_per_epoch"]
         self._path.unlink(missing_ok=True)  # of an earlier session, whose events are all told again
-        self._append([*header, *map(_cell, self._params)])
+        self._append(self._header())
 
     def record(self, event: Event) -> None:
         if isinstance(event, TrialSpec):
             self._specs[event.number] = event
         elif isinstance(event, TrialResult):
-            params = self._specs.pop(event.trial).params
-            self._append(
-                [*self._outcome(event), *(_cell(params[path]) if path in params else "" for path in self._params)]
-            )
+            self._append(self._row(self._specs.pop(event.trial), event))
+
+    def finish(self, study: StudyRecord) -> None:
+        """Puts the rows, which came in the order in which trials ended, into the order of their numbers."""
+        rows = [self._row(trial.spec, trial.result) for trial in study.trials if trial.result is not None]
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self._header(), *rows])
+        write_atomically(self._path, text.getvalue())
+
+    def _header(self) -> list[str]:
+        names = ["trial", "state", "reason", *self._metrics, "best_epoch", "epochs", "seconds", "seconds_per_epoch"]
+        return [*names, *map(_cell, self._params)]
+
+    def _row(self, spec: TrialSpec, result: TrialResult) -> list[str]:
+        params = spec.params
+        return [*self._outcome(result), *(_cell(params[path]) if path in params else "" for path in self._params)]
 
     def _outcome(self, result: TrialResult) -> list[str]:
         metrics = (result.metrics.get(name) for name in self._metrics)
