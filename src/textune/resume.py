@@ -15,7 +15,7 @@ from textune.tracking.wording import count, duration
 
 __all__ = ["is_finished", "refuse_other_data", "refuse_other_study", "take_back", "version_notes", "welcome"]
 
-MAY_CHANGE = ("execution", "tracking", "search.trials", "search.timeout_seconds")
+MAY_CHANGE = ("execution", "tracking", "search.trials", "search.timeout_seconds", "data.max_bytes")
 """Settings that do not change what a trial measures or which are proposed."""
 MOST_SHOWN = 10
 
