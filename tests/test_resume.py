@@ -107,6 +107,16 @@ def test_other_versions_are_noted(run):
     assert f"torch 2.0.0 → {metadata.version('torch')}" in note
 
 
+def test_settings_that_came_with_a_later_version_do_not_differ(run):
+    def older(line):
+        if line["event"] == "study-started":
+            del line["content"]["header"]["config"]["training"]["max_skipped_steps"]
+        return line
+
+    rewrite(run.folder, older)
+    assert run(search__trials=4).exit_code == 0
+
+
 class TestAHandOverThatWasCutOff:
     """The search had ended; what came after it is done, or done again."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from textune.config.load import LoadedStudy
+from textune.config.study import StudyConfig
 from textune.errors import RunFolderError
 from textune.records import TrialState
 from textune.run_folder import RunFolder
@@ -23,7 +24,8 @@ MOST_SHOWN = 10
 def refuse_other_study(past: Past, loaded: LoadedStudy, folder: RunFolder) -> None:
     """Raises RunFolderError if a run folder holds another study; the sentence lists the differences."""
     header = past.start.header
-    before, now = (dict(_leaves(config)) for config in (header.get("config") or {}, loaded.config.dump()))
+    configs = _with_defaults(header.get("config") or {}), loaded.config.dump()
+    before, now = (dict(_leaves(config)) for config in configs)
     before |= {f"plug-in {path}": digest for path, digest in (header.get("plugins") or {}).items()}
     now |= {f"plug-in {path}": digest for path, digest in loaded.plugins.items()}
     paths = [path for path in dict.fromkeys((*before, *now)) if not path.startswith(MAY_CHANGE)]
@@ -102,6 +104,14 @@ def take_back(past: Past, folder: RunFolder) -> None:
     else:
         source.parent.mkdir(parents=True, exist_ok=True)
         folder.best.rename(source)
+
+
+def _with_defaults(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns a recorded config with the settings that came later, at their defaults."""
+    try:
+        return StudyConfig.model_validate(config).dump()
+    except ValueError:
+        return config
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
