@@ -138,3 +138,10 @@ class TestTheBestTrial:
     @pytest.mark.parametrize("end", [EndReason.PRUNED, EndReason.DIVERGED, EndReason.INTERRUPTED])
     def test_is_complete(self, end):
         assert study(0.9, end=end).best is None
+
+
+def test_a_trial_that_goes_on_has_not_ended():
+    interrupted = TrialResult(trial=0, end=EndReason.INTERRUPTED, reason="interrupted", final=False)
+    for result, count in ((interrupted, 0), (interrupted.model_copy(update={"final": True}), 1)):
+        study = StudyRecord(name="s", trials=(TrialRecord(spec=TrialSpec(number=0), result=result),))
+        assert study.count(TrialState.FAILED) == count

@@ -218,7 +218,9 @@ class StudyRecord(Record):
     seconds: float = 0.0
 
     def count(self, state: TrialState) -> int:
-        return sum(1 for trial in self.trials if trial.result is not None and trial.result.state is state)
+        """Returns how many trials ended in a state; one that goes on in another attempt has not ended."""
+        results = [trial.result for trial in self.trials if trial.result is not None and trial.result.final]
+        return sum(1 for result in results if result.state is state)
 
     @property
     def best(self) -> TrialRecord | None:

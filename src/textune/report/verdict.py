@@ -82,9 +82,9 @@ def _state(record: StudyRecord) -> list[Statement]:
     if record.state != "done":
         word = {"running": "is still running", "interrupted": "was interrupted", "failed": "ended with an error"}
         because = f": {record.reason.rstrip('.')}" if record.reason else ""
-        statements.append(
-            Statement("warning", f"The study {word[record.state]}{because}. What follows was measured until then.")
-        )
+        text = f"The study {word[record.state]}{because}. What follows was measured until then."
+        again = "" if record.state == "running" else " The same command goes on with it."
+        statements.append(Statement("warning", text + again))
     if record.best is None:
         reasons = Counter(trial.result.end for trial in record.trials if trial.result is not None)
         most = f" The most frequent end: {reasons.most_common(1)[0][0].sentence}." if reasons else ""
@@ -154,7 +154,7 @@ def _search(record: StudyRecord) -> list[Statement]:
 
 def _trials(record: StudyRecord) -> list[Statement]:
     """What went otherwise than planned in some trials."""
-    results = [trial.result for trial in record.trials if trial.result is not None]
+    results = [trial.result for trial in record.trials if trial.result is not None and trial.result.final]
     failed = Counter(result.end for result in results if result.state is TrialState.FAILED)
     statements = []
     if failed:
