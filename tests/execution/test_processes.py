@@ -158,6 +158,14 @@ class TestAWorker:
             pids.add(executor._workers[0].process.pid)
         assert len(pids) == 1
 
+    def test_that_holds_much_memory_between_trials_is_replaced(self, executor):
+        pids = set()
+        for number in range(2):
+            executor.submit(TrialSpec(number=number, params={"behaviour": "leak"}))
+            pids.add(executor._workers[0].process.pid)
+            assert finish(executor, number)[-1].end is EndReason.FINISHED
+        assert len(pids) == 2
+
     def test_leaves_ctrl_c_and_termination_to_the_coordinator(self, executor):
         executor.submit(TrialSpec(number=0))
         executor.wait(PATIENCE_SECONDS)

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from textune.errors import Problem, StudyError
 
-__all__ = ["DataLimit", "kernel_kills", "release_memory"]
+__all__ = ["DataLimit", "Growth", "kernel_kills", "release_memory"]
+
+_STATUS = Path("/proc/self/status")
 
 KERNEL_COUNTERS = (Path("/proc/vmstat"), Path("/sys/fs/cgroup/memory.events"))
 """Where the kernel counts the processes it killed for lack of memory, in lines `oom_kill N`."""
@@ -30,7 +32,7 @@ class DataLimit:
 
     def __init__(self, num_bytes: int | None) -> None:
         self.num_bytes = num_bytes
-        self._most = None if num_bytes is None else _data_bytes() + num_bytes
+        self._most = None if num_bytes is None else _status_bytes("VmData") + num_bytes
 
     @staticmethod
     def check() -> None:
@@ -56,6 +58,17 @@ class DataLimit:
             resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
+class Growth:
+    """How much more memory this process holds than at the beginning."""
+
+    def __init__(self) -> None:
+        self._begin = _status_bytes("RssAnon")
+
+    def num_bytes(self) -> int:
+        """Returns 0 where the system does not tell."""
+        return _status_bytes("RssAnon") - self._begin
+
+
 def kernel_kills() -> int:
     """Returns how many processes the kernel has killed for lack of memory; 0 where it does not tell."""
     return sum(_counter(path) for path in KERNEL_COUNTERS)
@@ -71,9 +84,13 @@ def release_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _data_bytes() -> int:
-    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
+def _status_bytes(name: str) -> int:
+    """Returns a number of /proc/self/status, see proc(5); 0 where there is none."""
+    with contextlib.suppress(OSError):
+        for line in _STATUS.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def _counter(path: Path) -> int:

@@ -91,8 +91,8 @@ class ProcessesExecutor(Executor):
         event: Event | None = None
         try:
             event = worker.hear()
-            if isinstance(event, TrialResult) and event.was_short_of_memory:
-                self._remove(worker)  # libraries that found no memory once may fail for good: oneDNN does
+            if worker.has_left:
+                self._remove(worker)
         except EOFError:
             event = worker.lost()
             self._remove(worker)
@@ -120,11 +120,13 @@ class _Worker:
     Attributes:
         spec: the trial it runs, None while it is idle.
         answer_by: when it is killed if it has not answered; infinite unless it was asked to stop.
+        has_left: it told the last result and ends.
     """
 
     def __init__(self, context: Context, arguments: tuple[bytes, int, int | None]) -> None:
         self.spec: TrialSpec | None = None
         self.answer_by = math.inf
+        self.has_left = False
         self._end_asked: tuple[EndReason, str] | None = None
         self._progress: list[Progress] = []
         self._begin = 0.0
@@ -169,8 +171,8 @@ class _Worker:
         message, content = receive(self.connection)
         if message is Message.FATAL:
             raise FatalError(content)
-        if message is Message.RESULT:
-            self.spec, self.answer_by = None, math.inf
+        if message in (Message.RESULT, Message.LAST_RESULT):
+            self.spec, self.answer_by, self.has_left = None, math.inf, message is Message.LAST_RESULT
             return TrialResult.model_validate_json(content)
         progress = Progress.model_validate_json(content)
         self._progress.append(progress)

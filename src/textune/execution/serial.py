@@ -49,7 +49,7 @@ class SerialExecutor(Executor):
         self._undecided = False
 
     def stop(self, trial: int, end: EndReason, reason: str) -> None:
-        if self._attempt is not None and self._attempt.spec.number == trial:
+        if self._attempt is not None and self._attempt.spec.number == trial and self._stopped is None:
             self._stopped = self._attempt.stop(end, reason)
             self._undecided = False
 

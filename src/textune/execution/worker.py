@@ -23,11 +23,18 @@ from pathlib import Path
 from textune.errors import FatalError
 from textune.execution.attempt import LOG_NAME, Attempt, limit_threads
 from textune.execution.base import Evaluate
-from textune.execution.process_memory import release_memory
+from textune.execution.process_memory import Growth, release_memory
 from textune.records import EndReason, TrialResult, TrialSpec
 from textune.storage import redact, write_atomically
 
 __all__ = ["Message", "receive", "send", "work"]
+
+KEPT_BYTES = 256 * 2**20
+"""What a worker may hold between trials beyond what it began with; one that holds more is replaced, which takes 20 ms.
+
+It is code that oneDNN compiles for each shape it meets, half a megabyte a piece, and keeps for the next time, up to
+half a gigabyte. A convolution over sentences needs 100 MB of it and is half as fast if it may not keep so much.
+"""
 
 
 class Message(StrEnum):
@@ -38,6 +45,7 @@ class Message(StrEnum):
     STOP = "s"  # then the end reason, a colon, and words
     PROGRESS = "p"  # then a Progress
     RESULT = "e"  # then a TrialResult
+    LAST_RESULT = "l"  # the same; the worker ends
     FATAL = "f"  # then a sentence; the worker ends
 
 
@@ -67,13 +75,19 @@ def work(connection: Connection, objective: bytes, threads: int, memory_bytes: i
     faulthandler.enable()
     limit_threads(threads)
     gc.freeze()  # what was imported stays, and need not be looked at after each trial
+    growth = Growth()
     try:
         evaluate: Evaluate = pickle.loads(objective)  # noqa: S301 - from the coordinator, which started this process
         while True:
             message, content = receive(connection)
             if message is Message.RUN:  # else it came too late for the trial before
-                _run(connection, evaluate, TrialSpec.model_validate_json(content), memory_bytes)
+                result = _run(connection, evaluate, TrialSpec.model_validate_json(content), memory_bytes)
                 release_memory()
+                # Libraries that found no memory once may fail for good: oneDNN does.
+                is_last = result.was_short_of_memory or growth.num_bytes() > KEPT_BYTES
+                send(connection, Message.LAST_RESULT if is_last else Message.RESULT, result.model_dump_json())
+                if is_last:
+                    return
     except EOFError:
         return
     except FatalError as error:
@@ -82,7 +96,7 @@ def work(connection: Connection, objective: bytes, threads: int, memory_bytes: i
         send(connection, Message.FATAL, f"a worker process cannot run trials: {type(error).__name__}: {error}")
 
 
-def _run(connection: Connection, evaluate: Evaluate, spec: TrialSpec, memory_bytes: int | None) -> None:
+def _run(connection: Connection, evaluate: Evaluate, spec: TrialSpec, memory_bytes: int | None) -> TrialResult:
     with _output_to_log(spec):
         attempt = Attempt(evaluate, spec, memory_bytes)
         event = attempt.step()
@@ -96,7 +110,7 @@ def _run(connection: Connection, evaluate: Evaluate, spec: TrialSpec, memory_byt
                     event = attempt.stop(EndReason(end), reason)
                     break
             event = attempt.step()
-    send(connection, Message.RESULT, event.model_dump_json())
+    return event
 
 
 def _end_with_the_coordinator() -> None:

@@ -21,6 +21,7 @@ __all__ = ["CHECKPOINT", "Quadratic", "resolve"]
 
 CHECKPOINT = "checkpoint.safetensors"
 LARGE = 256 * 2**20
+_LEAKED: list[bytes] = []
 ONCE = "-once"
 Params = Mapping[str, Any]
 
@@ -37,9 +38,10 @@ class Quadratic:
     and goes on from there.
 
     The param `behaviour` makes a trial misbehave, most after the first epoch: `nan`, `crash`, `diverge`, `fatal`,
-    `full-disk`, `out-of-memory`, `allocate` (256 MiB), `quit`, `exit`, `kill`, `terminate`, `segfault`, `hang`,
-    `hang-in-c`, `endless` (pulses until it is stopped), `stubborn` (the same, and goes on when interrupted), `unsaved`
-    (the same, and fails when interrupted), `print`, `no-result`. With `-once` behind it, only in the first attempt.
+    `full-disk`, `out-of-memory`, `allocate` (256 MiB), `leak` (more), `quit`, `exit`, `kill`, `terminate`, `segfault`,
+    `hang`, `hang-in-c`, `endless` (pulses until it is stopped), `stubborn` (the same, and goes on when interrupted),
+    `unsaved` (the same, and fails when interrupted), `print`, `no-result`. With `-once` behind it, only in the first
+    attempt.
     """
 
     def __init__(self, epochs: int = 3) -> None:
@@ -108,6 +110,8 @@ def _misbehave(behaviour: str) -> Generator[None, None, None]:
             raise MemoryError("not enough")
         case "allocate":
             bytearray(LARGE)
+        case "leak":
+            _LEAKED[:] = [b"\1" * (LARGE + LARGE // 4)]
         case "print":
             print("hello from the trial")
         case "endless" | "stubborn" | "unsaved":
