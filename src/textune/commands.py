@@ -231,13 +231,15 @@ def check(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = 
     """Checks a study and that its files exist, without reading data; returns what would run, in words."""
     from textune.config.load import load_study
     from textune.tracking.wording import setting
+    from textune.trial import located
 
     loaded = load_study(source, overrides, allow_plugins=allow_plugins)
     trials = planned_trials(loaded)
     data: Any = loaded.config.data
     files = data.find(loaded.folders)
     lines = [f"{source}: fine; {'no end of' if trials is None else trials} trial{'' if trials == 1 else 's'}"]
-    lines += [f"  reads {file}" for file in files]
+    model = cast("Any", located(loaded.config, loaded.folders).model.encoder).pretrained
+    lines += [f"  reads {file}" for file in (*files, *([] if model is None else [model]))]
     for dimension in loaded.space.dimensions:
         for value in getattr(dimension, "values", ()):
             if dropped := loaded.resolver.resolve({dimension.path: value}).dropped:

@@ -35,7 +35,7 @@ from textune.storage import cache_folder, dump_json, redact, write_atomically
 from textune.tracking.base import Event, Tracker
 from textune.tracking.log import EventLog
 from textune.training.metrics import confusion_matrix, evaluate
-from textune.trial import run, train_on_all
+from textune.trial import located, run, train_on_all
 from textune.version import __version__
 
 __all__ = [
@@ -94,7 +94,8 @@ def gather_facts(loaded: LoadedStudy, prepared: Prepared, cache: Cache, say: Say
             for name, probabilities_NK in predictions.items():
                 np.save(folder / f"{split}-{name}.npy", probabilities_NK, allow_pickle=False)
 
-    settings = [config.split.dump(), config.tokenizer.dump(), config.seed]
+    tokenizer = located(config, loaded.folders).tokenizer
+    settings = [config.split.dump(), tokenizer.dump(), config.seed]
     folder = cache.folder(content_key("facts", FACTS_FORMAT, prepared.fingerprint, *settings), build)
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     rows = prepared.rows  # equal ones may have come from other files

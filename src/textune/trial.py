@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from textune.training.engine.past import Past
     from textune.training.measurement import EpochMeasurement, FitResult
 
-__all__ = ["TrialRunner", "prepare_data", "run", "train_on_all"]
+__all__ = ["TrialRunner", "located", "prepare_data", "run", "train_on_all"]
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,23 @@ class TrialRunner:
 
 def prepare_data(config: TrialConfig, folders: Sequence[Path], cache: Cache) -> Prepared:
     """Returns the study's rows as token ids, from the cache where they are."""
+    config = located(config, folders)
     data, split, tokenizer = cast("Any", (config.data, config.split, config.tokenizer))  # typed by role at run time
     return prepare(data, split, tokenizer, config.seed, folders, cache, _vector_file(config, folders))
+
+
+def located(config: TrialConfig, folders: Sequence[Path]) -> TrialConfig:
+    """Returns the config with the pretrained model that it may name found.
+
+    Raises:
+        TextuneError: it is not on this machine; says the ways to get it.
+    """
+    tokenizer, encoder = cast("Any", (config.tokenizer, config.model.encoder))
+    encoder = encoder.located(folders)
+    model = config.model.model_copy(update={"encoder": encoder})
+    return config.model_copy(
+        update={"model": model, "tokenizer": tokenizer.located(folders, encoder.pretrained)},
+    )
 
 
 def _vector_file(config: TrialConfig, folders: Sequence[Path]) -> Path | None:
@@ -133,7 +148,7 @@ def run(
     from textune.training.engine.checkpoint import NAME, Checkpoints
     from textune.training.engine.past import Past
 
-    config = TrialConfig.model_validate(spec.config)
+    config = located(TrialConfig.model_validate(spec.config), folders)
     prepared = prepare_data(config, folders, cache)
     checkpoints = Checkpoints(None if spec.folder is None else Path(spec.folder) / NAME, checkpoint_share)
     identity = content_key("trial", spec.config, spec.seed, spec.folds, spec.objective.metric, prepared.fingerprint)
@@ -155,7 +170,7 @@ def run(
 
 def train_on_all(chosen: TrialRecord, folders: Sequence[Path], cache: Cache) -> Pipeline:
     """Trains a chosen trial's config once more on the rows of all folds, for its (median) best number of epochs."""
-    config = TrialConfig.model_validate(chosen.spec.config)
+    config = located(TrialConfig.model_validate(chosen.spec.config), folders)
     prepared = prepare_data(config, folders, cache)
     rows = np.unique(np.concatenate([part for fold in prepared.splits.folds for part in (fold.train, fold.valid)]))
     training = _Training(chosen.spec, config, prepared, rows, "all", folders, cache, memory_bytes=None)
@@ -262,7 +277,7 @@ class _Training:
                 keep=self.keep,
                 precision=precision,
                 text=self.config.data.text if isinstance(self.config.data, FilesConfig) else "text",
-                model=self.config.model,
+                model=self.config.model.model_copy(update={"encoder": cast("Any", self.config.model.encoder).saved()}),
                 study=study,
             ),
             self.model.eval(),

@@ -187,6 +187,15 @@ class TrialConfig(Config):
     model: ModelConfig = Field(default={}, description="what is trained", validate_default=True)
     training: TrainingConfig = Field(default={}, description="how it is trained", validate_default=True)
 
+    @model_validator(mode="after")
+    def _encoder_and_tokenizer_fit(self) -> TrialConfig:
+        if not self.tokenizer.fits(self.model.encoder.pretrained):  # type: ignore[attr-defined]
+            raise ValueError(
+                "has a tokenizer and an encoder that do not fit: a pretrained encoder needs 'tokenizer: pretrained', "
+                "of the same model; 'tokenizer: pretrained' below any other encoder needs a 'model' of its own"
+            )
+        return self
+
 
 class StudyConfig(TrialConfig):
     """One study: what to learn from, what to build, what may vary and where to run."""

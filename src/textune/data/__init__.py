@@ -27,6 +27,7 @@ from textune.data.files import FilesConfig
 from textune.data.imdb import ImdbConfig
 from textune.data.locate import is_url, locate
 from textune.data.prepare import Prepared, load_rows, prepare
+from textune.data.pretrained import PretrainedConfig
 from textune.data.reading import EncodingErrors, Reading, read_bytes
 from textune.data.split import GivenConfig, HoldoutConfig, KfoldConfig
 from textune.data.sst import SstConfig
@@ -57,6 +58,7 @@ __all__ = [
     "Keep",
     "KfoldConfig",
     "Prepared",
+    "PretrainedConfig",
     "Reading",
     "Rows",
     "SplitConfig",

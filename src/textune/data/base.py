@@ -99,9 +99,15 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tokens by id; the first two are `SPECIAL_TOKENS`."""
+    """Tokens by id; the first two are `SPECIAL_TOKENS`, unless they are those of a pretrained model.
+
+    Attributes:
+        tokens: by id.
+        frame: of a pretrained model, how many of its special tokens stand before and after each text; None else.
+    """
 
     tokens: tuple[str, ...]
+    frame: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -111,11 +117,13 @@ class Vocabulary:
 class Examples:
     """Token ids of N texts, uncut, one after the other; usually memory-mapped, never changed.
 
-    Every text has one at least. Text i is `ids_L[offsets_N1[i]:offsets_N1[i + 1]]`.
+    Every text has one at least. Text i is `ids_L[offsets_N1[i]:offsets_N1[i + 1]]`. `frame` is how many of its first
+    and last tokens stay whatever is cut.
     """
 
     ids_L: NDArray[np.int32]
     offsets_N1: NDArray[np.int64]
+    frame: tuple[int, int] = (0, 0)
 
     def __len__(self) -> int:
         return len(self.offsets_N1) - 1
@@ -216,6 +224,23 @@ class TokenizerConfig(Config):
     def reads_vectors(self) -> bool:
         """Whether the vocabulary depends on the word-vector file of the embedding."""
         return False
+
+    def fits(self, pretrained: str | None) -> bool:
+        """Whether an encoder can read its ids that goes on from a pretrained model, or from none."""
+        return pretrained is None
+
+    def located(self, folders: Sequence[Path], pretrained: str | None) -> TokenizerConfig:  # noqa: ARG002 - most read no file
+        """Returns the settings with the files they name found; paths are absolute.
+
+        Args:
+            folders: where relative paths are tried, in order.
+            pretrained: the model that the encoder goes on from, None if there is none.
+        """
+        return self
+
+    def content(self) -> str:
+        """Returns a hash of the files, if any, that decide how texts are split."""
+        return ""
 
     @abstractmethod
     def build(self) -> Tokenizer: ...

@@ -122,7 +122,9 @@ class _Cut:
     def __init__(self, examples: Examples, max_length: int | None, keep: Keep) -> None:
         self.examples = examples
         self.limit: int = np.iinfo(np.int64).max if max_length is None else max_length
-        self.head = {"start": self.limit, "end": 0, "both": self.limit - self.limit // 2}[keep]
+        first, last = examples.frame
+        head = {"start": self.limit, "end": 0, "both": self.limit - self.limit // 2}[keep]
+        self.head = min(max(head, first), self.limit - last)
 
     def spans(self, rows: Ids) -> tuple[Ids, Ids, Ids]:
         """Returns of each row where its text starts, how many tokens are kept and how many are left out."""

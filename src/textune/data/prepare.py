@@ -39,7 +39,7 @@ from textune.storage import write_atomically
 
 __all__ = ["Prepared", "forget", "load_rows", "prepare"]
 
-FORMAT = 2
+FORMAT = 3
 """Counts changes of what cache entries hold."""
 
 MOST_IN_MEMORY = 4
@@ -163,8 +163,10 @@ class Prepared:
         # A use: other processes will want it for as long as this one does. What is damaged is built anew.
         if self._cache.find(key) is None or key not in self._encoded:
             folder = self._cache.folder(key, lambda folder: self._learn(train, folder))
-            vocabulary = Vocabulary(tuple(json.loads((folder / "vocabulary.json").read_bytes())))
-            self._encoded[key] = vocabulary, Examples(_opened(folder, "ids"), _opened(folder, "offsets"))
+            told = json.loads((folder / "vocabulary.json").read_bytes())
+            frame = None if told["frame"] is None else (told["frame"][0], told["frame"][1])
+            examples = Examples(_opened(folder, "ids"), _opened(folder, "offsets"), frame or (0, 0))
+            self._encoded[key] = Vocabulary(tuple(told["tokens"]), frame), examples
         return self._encoded[key]
 
     def is_current(self, folders: Sequence[Path]) -> bool:
@@ -174,7 +176,7 @@ class Prepared:
     @property
     def _split_key(self) -> str:
         settings = _without(self._tokenizer, self._tokenizer.CUT_SETTINGS | self._tokenizer.VOCABULARY_SETTINGS)
-        made_by = [_code(type(self._tokenizer)), version("tokenizers")]
+        made_by = [_code(type(self._tokenizer)), version("tokenizers"), self._tokenizer.content()]
         return content_key("tokens", FORMAT, self.rows.fingerprint, settings, made_by)
 
     def _tokens(self) -> Tokens:
@@ -197,12 +199,21 @@ class Prepared:
         counts_U = np.bincount(tokens.index_L[np.repeat(trains_N, length_N)], minlength=len(tokens.inventory))
         outside = vector_words(self._vectors, self._cache) if self._vectors is not None else ()
         vocabulary = self._tokenizer.build().learn(tokens.inventory, counts_U, outside)
-        ids = {token: index for index, token in enumerate(vocabulary.tokens) if token not in SPECIAL_TOKENS}
-        id_U = np.array([ids.get(token, UNKNOWN) for token in tokens.inventory], dtype=np.int32)
-        examples = joined(id_U[tokens.index_L], length_N)
-        _write_json(folder / "vocabulary.json", vocabulary.tokens)
+        examples = _examples(tokens, vocabulary)
+        _write_json(folder / "vocabulary.json", {"tokens": vocabulary.tokens, "frame": vocabulary.frame})
         np.save(folder / "ids.npy", examples.ids_L)
         np.save(folder / "offsets.npy", examples.offsets_N1)
+
+
+def _examples(tokens: Tokens, vocabulary: Vocabulary) -> Examples:
+    """Returns texts in the ids of a vocabulary; that of a pretrained model has one for every token."""
+    ids = {token: index for index, token in enumerate(vocabulary.tokens)}
+    if vocabulary.frame is not None:
+        id_U = np.array([ids[token] for token in tokens.inventory], dtype=np.int32)
+        return Examples(id_U[tokens.index_L], tokens.offsets_N1, vocabulary.frame)
+    own = {token: index for token, index in ids.items() if token not in SPECIAL_TOKENS}
+    id_U = np.array([own.get(token, UNKNOWN) for token in tokens.inventory], dtype=np.int32)
+    return joined(id_U[tokens.index_L], np.diff(tokens.offsets_N1))
 
 
 def load_rows(data: DataConfig, folders: Sequence[Path], seed: int, cache: Cache) -> tuple[Rows, Files | None]:

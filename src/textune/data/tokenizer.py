@@ -8,6 +8,7 @@ from abc import abstractmethod
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -29,13 +30,15 @@ from textune.registry import register
 if TYPE_CHECKING:
     import tokenizers
 
-__all__ = ["CharactersConfig", "WordsConfig", "encode", "joined"]
+__all__ = ["CharactersConfig", "WordsConfig", "encode", "frame_of", "joined"]
 
 WHITESPACE = r"[\s\x1c-\x1f]+"
 """What `str.split` splits at, in the regular expressions of the tokenizers library."""
 
 WORDS = r"\d+(?:[.,:/]\d+)+|\w+?(?=(?i:n't)\b)|(?i:n't)\b|'(?i:s|re|ve|ll|d|m)\b|\w+|([^\w\s])\1*"
 """Numbers (10/10), words, contractions as in the Penn Treebank (is n't, it 's), runs of one mark (... !!!)."""
+
+TEXTS_AT_ONCE = 4096  # bounds the memory that encoding takes
 
 Patterns = Annotated[tuple[str, ...], Field(strict=False)]
 
@@ -201,12 +204,21 @@ class _Characters(_TextTokenizer):
 
 def encode(library: tokenizers.Tokenizer, texts: Sequence[str]) -> Examples:
     """Returns the ids of texts as a saved tokenizer gives them; equal to those the model was trained on."""
-    ids: list[NDArray[np.int32]] = [
-        np.array(encoding.ids, dtype=np.int32)
-        for encoding in library.encode_batch_fast(list(texts), add_special_tokens=False)
-    ]
+    ids: list[NDArray[np.int32]] = []
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        encodings = library.encode_batch_fast(list(texts[start : start + TEXTS_AT_ONCE]))
+        ids += [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
     ids_L = np.concatenate(ids) if ids else np.empty(0, dtype=np.int32)
-    return joined(ids_L, np.array([len(text) for text in ids], dtype=np.int64))
+    length_N = np.array([len(text) for text in ids], dtype=np.int64)
+    frame = frame_of(library)
+    return joined(ids_L, length_N) if frame is None else Examples(ids_L, _offsets(length_N), frame)
+
+
+def frame_of(library: tokenizers.Tokenizer) -> tuple[int, int] | None:
+    """Returns how many special tokens a pretrained model has before and after each text; None if it adds none."""
+    is_special = library.encode("a").special_tokens_mask
+    before, after = (list(takewhile(bool, each)) for each in (is_special, reversed(is_special)))
+    return (len(before), len(after)) if before or after else None
 
 
 def joined(ids_L: NDArray[np.int32], length_N: NDArray[np.int64]) -> Examples:

@@ -5,14 +5,16 @@ from textune.models.base import PADDING, EmbeddingConfig, EncoderConfig, HeadCon
 from textune.models.cnn import CnnConfig
 from textune.models.embedding import VectorsConfig
 from textune.models.head import ClassHeadConfig
-from textune.models.pooling import AttentionConfig, LastConfig, MaxConfig, MeanConfig
+from textune.models.pooling import AttentionConfig, ClsConfig, LastConfig, MaxConfig, MeanConfig
 from textune.models.rnn import RnnConfig
+from textune.models.transformer import TransformerConfig
 
 __all__ = [
     "PADDING",
     "AttentionConfig",
     "BagOfWordsConfig",
     "ClassHeadConfig",
+    "ClsConfig",
     "CnnConfig",
     "EmbeddingConfig",
     "EncoderConfig",
@@ -22,6 +24,7 @@ __all__ = [
     "MeanConfig",
     "PoolingConfig",
     "RnnConfig",
+    "TransformerConfig",
     "VectorsConfig",
     "WordVectors",
 ]

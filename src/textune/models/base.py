@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -50,6 +51,19 @@ class EmbeddingConfig(Config):
 
 
 class EncoderConfig(Config):
+    @property
+    def pretrained(self) -> str | None:
+        """The pretrained model it goes on from, whose tokens are the only ones it can read; None if there is none."""
+        return None
+
+    def located(self, folders: Sequence[Path]) -> EncoderConfig:  # noqa: ARG002 - most read no file
+        """Returns the settings with the files they name found; paths are absolute."""
+        return self
+
+    def saved(self) -> EncoderConfig:
+        """Returns the (located) settings from which a saved model is built, its weights being loaded afterwards."""
+        return self
+
     @abstractmethod
     def build(self, embedding: Embedding) -> Encoder:
         """Returns the module (ids_BT, mask_BT) → (hidden_BTD, mask_BT); it owns the embedding, or ignores it."""

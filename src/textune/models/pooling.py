@@ -11,9 +11,19 @@ from textune.registry import register
 
 if TYPE_CHECKING:
     from textune.models.nets.base import Encoder
-    from textune.models.nets.pooling import AttentionPooling, LastPooling, MaxPooling, MeanPooling
+    from textune.models.nets.pooling import AttentionPooling, ClsPooling, LastPooling, MaxPooling, MeanPooling
 
-__all__ = ["AttentionConfig", "LastConfig", "MaxConfig", "MeanConfig"]
+__all__ = ["AttentionConfig", "ClsConfig", "LastConfig", "MaxConfig", "MeanConfig"]
+
+
+@register("pooling", "cls")
+class ClsConfig(PoolingConfig):
+    """The first token, which pretrained transformers put before each text to stand for it."""
+
+    def build(self, encoder: Encoder) -> ClsPooling:
+        from textune.models.nets.pooling import ClsPooling
+
+        return ClsPooling(encoder.output_size)
 
 
 @register("pooling", "last")

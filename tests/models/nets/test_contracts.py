@@ -7,8 +7,14 @@ from textune.testing.models import EmbeddingContract, EncoderContract, HeadContr
 
 
 def default_and(role, *others):
-    """Pairs of kind and settings: every kind with its defaults, and the given ones."""
-    return {"params": [*((role, kind, {}) for kind in kinds(role)), *((role, *other) for other in others)], "ids": str}
+    """Pairs of kind and settings: every kind that needs no file with its defaults, and the given ones."""
+    return {
+        "params": [
+            *((role, kind, {}) for kind in kinds(role) if kind != "transformer"),
+            *((role, *other) for other in others),
+        ],
+        "ids": str,
+    }
 
 
 @pytest.fixture

@@ -14,7 +14,16 @@ from textune.models.nets.base import Pooling
 if TYPE_CHECKING:
     from textune.models.pooling import AttentionConfig
 
-__all__ = ["AttentionPooling", "LastPooling", "MaxPooling", "MeanPooling"]
+__all__ = ["AttentionPooling", "ClsPooling", "LastPooling", "MaxPooling", "MeanPooling"]
+
+
+class ClsPooling(Pooling):
+    def __init__(self, input_size: int) -> None:
+        super().__init__()
+        self.output_size = input_size
+
+    def forward(self, hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:  # noqa: ARG002 - every text has a first token
+        return hidden_BTD[:, 0]
 
 
 class LastPooling(Pooling):

@@ -1,0 +1,119 @@
+"""A pretrained transformer, as the transformers library computes it."""
+
+# B batch, T tokens, D width
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from textune.errors import Problem, StudyError, TextuneError, plain
+from textune.models.nets.base import Encoder
+
+if TYPE_CHECKING:
+    from textune.models.transformer import TransformerConfig
+
+__all__ = ["Transformer"]
+
+DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
+"""What model families call them."""
+
+
+class Transformer(Encoder):
+    """Starts from the weights in the folder `config.model`; with an `architecture`, from random ones."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.name = config.model
+        self.module: Any = _module(config)
+        self.module.pooler = None  # of another objective; poolings take its place
+        self.output_size = self.module.config.hidden_size
+        self.padding: int = self.module.config.pad_token_id or 0
+        self.most_tokens = _most_tokens(self.module)
+        self.frozen = self._lowest(config.num_frozen_layers)
+        for part in self.frozen:
+            part.requires_grad_(requires_grad=False)
+        if config.gradient_checkpointing:
+            self.module.activation_checkpointing_enable({"use_reentrant": False})
+
+    def forward(self, ids_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+        num_tokens = ids_BT.shape[1]
+        if self.most_tokens is not None and num_tokens > self.most_tokens:
+            raise TextuneError(
+                f"a text has {num_tokens} tokens, and {plain(self.name)} reads {self.most_tokens} at most; set "
+                "tokenizer.max_length to that or less"
+            )
+        ids_BT = ids_BT.masked_fill(~mask_BT, self.padding)
+        return self.module(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state, mask_BT
+
+    def train(self, mode: bool = True) -> Transformer:
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
+
+    def _lowest(self, num_layers: int) -> list[nn.Module]:
+        """Returns the embeddings and the lowest layers; nothing for 0."""
+        if num_layers == 0:
+            return []
+        expected = self.module.config.num_hidden_layers
+        lists = (part for part in self.module.modules() if isinstance(part, nn.ModuleList) and len(part) == expected)
+        layers = next(lists, None)
+        if layers is None or num_layers > expected:
+            most = 0 if layers is None else expected
+            message = f"is {num_layers}, but {plain(self.name)} has {most} layers that can be frozen"
+            raise StudyError([Problem("", "model.encoder.num_frozen_layers", message)])
+        return [self.module.embeddings, *layers[:num_layers]]
+
+
+def _module(config: TransformerConfig) -> Any:
+    quiet: Any = transformers.utils.logging
+    library: Any = transformers.AutoModel
+    quiet.disable_progress_bar()
+    quiet.set_verbosity_error()  # that the checkpoint has a head of its own is no news
+    # Fused attention takes 1.06 to 1.10 times as long in bf16 (MiniLM, 24 to 192 tokens, one core with AMX, 2026-11).
+    settings: dict[str, Any] = {"attn_implementation": "eager", "dtype": torch.float32}
+    try:
+        if config.architecture:
+            return library.from_config(_architecture(config, config.architecture), **settings)
+        told, _ = transformers.PreTrainedConfig.get_config_dict(config.model, local_files_only=True)
+        module, told = library.from_pretrained(
+            config.model,
+            config=_architecture(config, told),
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            **settings,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, RuntimeError) and "memory" in str(error):
+            raise
+        reason = " ".join(str(error).split())[:300]
+        raise TextuneError(plain(f"the pretrained model {config.model} cannot be used: {reason}")) from error
+    missing = sorted(name for name in told["missing_keys"] if not name.startswith("pooler."))
+    if missing:  # they would be random
+        raise TextuneError(plain(f"the pretrained model {config.model} cannot be used: it holds no {missing[0]}"))
+    return module
+
+
+def _architecture(config: TransformerConfig, told: dict[str, Any]) -> Any:
+    """Returns the library's config of a `config.json`; only the library's own classes, never code beside the model."""
+    told = {name: value for name, value in told.items() if name != "auto_map"}
+    architecture = transformers.AutoConfig.for_model(told.pop("model_type", ""), **told)
+    for name in DROPOUTS:
+        if config.dropout is not None and hasattr(architecture, name):
+            setattr(architecture, name, config.dropout)
+    return architecture
+
+
+def _most_tokens(module: Any) -> int | None:
+    """Returns how many positions the model knows; in RoBERTa's, the ids up to that of padding are none."""
+    table = getattr(module.embeddings, "position_embeddings", None)
+    if not isinstance(table, nn.Embedding):
+        return None
+    return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)

@@ -1,0 +1,133 @@
+# B batch, T tokens, D width
+
+import shutil
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from textune.errors import StudyError, TextuneError
+from textune.models import ClsConfig, TransformerConfig, VectorsConfig
+from textune.testing.models import EncoderContract
+from textune.training.engine.row_updates import use_row_gradients
+
+FAMILIES = ["bert", "distilbert", "roberta"]
+
+
+@pytest.fixture
+def build(checkpoints):
+    def build(family="bert", **settings):
+        embedding = VectorsConfig(size=2).build(["x"] * 50, None)
+        return TransformerConfig(model=str(checkpoints[family]), **settings).build(embedding)
+
+    return build
+
+
+class TestTransformer(EncoderContract):
+    @pytest.fixture(params=FAMILIES)
+    def config(self, request, checkpoints):
+        return TransformerConfig(model=str(checkpoints[request.param]), dropout=0.1)
+
+    @pytest.fixture
+    def others(self):
+        return {"pooling": ClsConfig()}
+
+    test_padding_is_nothing_and_stays_so = None  # tables are those of the checkpoint, whatever their first row holds
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_texts_get_the_vectors_of_the_library(build, checkpoints, family, texts):
+    ids_BT, mask_BT = texts
+    library = transformers.AutoModel.from_pretrained(checkpoints[family]).eval()
+    encoder = build(family).eval()
+    hidden_BTD, _ = encoder(ids_BT, mask_BT)
+    for row, length in enumerate(mask_BT.sum(1).tolist()):
+        expected = library(input_ids=ids_BT[row : row + 1, :length]).last_hidden_state[0]
+        torch.testing.assert_close(hidden_BTD[row, :length], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_saved_model_is_built_without_the_checkpoint(build, checkpoints, texts, tmp_path):
+    folder = tmp_path / "moved"
+    folder.symlink_to(checkpoints["roberta"])
+    config = TransformerConfig(model=str(folder)).located(()).saved()
+    folder.unlink()
+    again = TransformerConfig.model_validate(config.model_dump()).build(None)
+    trained = build("roberta")
+    again.load_state_dict(trained.state_dict())
+    assert torch.equal(again.eval()(*texts)[0], trained.eval()(*texts)[0])
+
+
+def test_code_beside_a_model_is_never_run(build, checkpoints):
+    config = TransformerConfig(model=str(checkpoints["bert"])).located(()).saved()
+    hostile = {**config.architecture, "auto_map": {"AutoConfig": "evil.Config", "AutoModel": "evil.Model"}}
+    assert config.model_copy(update={"architecture": hostile}).build(None).output_size == 32
+
+
+@pytest.mark.parametrize("architecture", [{"model_type": "of-tomorrow"}, {"hidden_size": 3}])
+def test_an_architecture_that_nobody_knows_is_a_sentence(architecture):
+    with pytest.raises(TextuneError, match=r"the pretrained model \S+ cannot be used"):
+        TransformerConfig(architecture=architecture).build(None)
+
+
+def test_a_damaged_model_and_one_that_lacks_weights_are_sentences(checkpoints, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(checkpoints["bert"], folder)
+    weights = load_file(folder / "model.safetensors")
+    lacking = {name: weight for name, weight in weights.items() if "layer.1.attention.self.key" not in name}
+    save_file(lacking, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(TextuneError, match=r"cannot be used: it holds no encoder\.layer\.1\.attention\.self\.key"):
+        TransformerConfig(model=str(folder)).build(None)
+    (folder / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(TextuneError, match="cannot be used"):
+        TransformerConfig(model=str(folder)).build(None)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(TextuneError, match="cannot be used"):
+        TransformerConfig(model=str(folder)).build(None)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_frozen_layers_take_no_gradient_and_no_dropout(build, family, texts):
+    encoder = build(family, num_frozen_layers=2, dropout=0.5).train()
+    assert torch.equal(encoder(*texts)[0], encoder(*texts)[0])
+    assert not encoder(*texts)[0].requires_grad
+    one = build(family, num_frozen_layers=1, dropout=0.5).train()
+    assert not torch.equal(one(*texts)[0], one(*texts)[0])
+    frozen = {name for name, weight in one.named_parameters() if not weight.requires_grad}
+    assert any("embeddings" in name for name in frozen)
+    assert any("layer.0" in name for name in frozen)
+    assert not any("layer.1" in name for name in frozen)
+
+
+def test_more_frozen_layers_than_there_are_is_a_sentence(build):
+    with pytest.raises(StudyError, match=r"model\.encoder\.num_frozen_layers: is 3, but \S+ has 2 layers"):
+        build(num_frozen_layers=3)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_dropout_is_that_of_the_setting(build, family, texts):
+    assert torch.equal(*(build(family, dropout=0.0).train()(*texts)[0] for _ in range(2)))
+    encoder = build(family, dropout=0.5).train()
+    assert not torch.equal(encoder(*texts)[0], encoder(*texts)[0])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_gradient_checkpointing_changes_no_gradient(build, family, texts):
+    gradients = []
+    for checkpointing in (False, True):
+        encoder = build(family, gradient_checkpointing=checkpointing, dropout=0.2).train()
+        use_row_gradients(encoder, enabled=False)
+        torch.manual_seed(0)
+        encoder(*texts)[0].square().sum().backward()
+        gradients.append([weight.grad for weight in encoder.parameters()])
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize(("family", "most"), [("bert", 64), ("distilbert", 64), ("roberta", 62)])
+def test_a_text_longer_than_the_model_reads_is_a_sentence(build, family, most):
+    encoder = build(family).eval()
+    ids_BT = torch.full((1, most), 9)
+    assert encoder(ids_BT, ids_BT > 0)[0].isfinite().all()
+    longer_BT = torch.full((1, most + 1), 9)
+    with pytest.raises(TextuneError, match=rf"has {most + 1} tokens.*reads {most} at most; set tokenizer.max_length"):
+        encoder(longer_BT, longer_BT > 0)
