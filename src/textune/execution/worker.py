@@ -30,7 +30,7 @@ from textune.storage import redact, write_atomically
 __all__ = ["Message", "receive", "send", "work"]
 
 KEPT_BYTES = 256 * 2**20
-"""What a worker may hold between trials beyond what it began with; one that holds more is replaced, which takes 20 ms.
+"""What a worker may hold between trials beyond what it began with; one that holds more is replaced, which takes 6 ms.
 
 It is code that oneDNN compiles for each shape it meets, half a megabyte a piece, and keeps for the next time, up to
 half a gigabyte. A convolution over sentences needs 100 MB of it and is half as fast if it may not keep so much.
