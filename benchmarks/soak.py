@@ -61,7 +61,7 @@ replaced, two workers came to 1,530 MB after 300 trials, and stayed there. Cache
 `ONEDNN_PRIMITIVE_CACHE_CAPACITY`) end at 840 MB, but a CNN over sentences (SST, batches of 32) then takes 1.87 s an
 epoch instead of 1.29 s, as one model alone has more shapes. `MALLOC_ARENA_MAX=1` changes nothing. So a worker that
 holds 256 MiB more than it began with is replaced after its trial: the next comes from the fork server in 6 ms, and
-compiles again what it needs, 0.2 s for that CNN. The coordinator grows by 11 kB a trial, what the study remembers of it.
+compiles again what it needs, 0.2 s for that CNN. The coordinator remembers 11 kB of each trial.
 """
 
 Sample = dict[str, float]

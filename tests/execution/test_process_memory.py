@@ -1,7 +1,9 @@
+import gc
 import re
 import sys
 import threading
 
+import psutil
 import pytest
 
 from textune.errors import StudyError
@@ -80,6 +82,27 @@ class TestATrialWithLimitedMemory:
             executor.submit(TrialSpec(number=number, params={"behaviour": "allocate"}))
             assert finish(executor, number)[-1].end is EndReason.FINISHED
         executor.close()
+
+
+class Wasteful(Quadratic):
+    """Leaves much garbage that only the collector finds."""
+
+    def __call__(self, spec):
+        waste = [b"\1" * 2 * LARGE]
+        waste.append(waste)
+        return (yield from super().__call__(spec))
+
+
+def test_what_a_trial_leaves_in_this_process_is_given_back():
+    before = psutil.Process().memory_info().rss
+    executor = SerialConfig().build(Wasteful())
+    executor.submit(TrialSpec(number=0))
+    gc.disable()  # it could come upon it by chance
+    try:
+        finish(executor, 0)
+        assert psutil.Process().memory_info().rss - before < LARGE
+    finally:
+        gc.enable()
 
 
 def test_kills_by_the_kernel_are_counted_over_its_files(tmp_path, monkeypatch):

@@ -20,6 +20,15 @@ KERNEL_COUNTERS = (Path("/proc/vmstat"), Path("/sys/fs/cgroup/memory.events"))
 """Where the kernel counts the processes it killed for lack of memory, in lines `oom_kill N`."""
 
 
+KEPT_BYTES = 256 * 2**20
+"""What a process may hold between trials beyond what it began with.
+
+A worker that holds more is replaced, which takes 6 ms. It is code that oneDNN compiles for each shape it meets, half a
+megabyte a piece, and keeps for the next time, up to half a gigabyte. A convolution over sentences needs 100 MB of it,
+and is half as fast if it may not keep so much.
+"""
+
+
 class DataLimit:
     """Lets this process take so many bytes of data beyond what it holds at the beginning, and then fails allocations.
 
@@ -59,14 +68,13 @@ class DataLimit:
 
 
 class Growth:
-    """How much more memory this process holds than at the beginning."""
+    """What this process holds beyond what it began with; nothing where the system does not tell."""
 
     def __init__(self) -> None:
         self._begin = _status_bytes("RssAnon")
 
-    def num_bytes(self) -> int:
-        """Returns 0 where the system does not tell."""
-        return _status_bytes("RssAnon") - self._begin
+    def is_large(self) -> bool:
+        return _status_bytes("RssAnon") - self._begin > KEPT_BYTES
 
 
 def kernel_kills() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textune.errors import FatalError
 from textune.execution.attempt import Attempt, limit_threads
 from textune.execution.base import Evaluate, Event, Executor, ExecutorConfig
-from textune.execution.process_memory import DataLimit
+from textune.execution.process_memory import DataLimit, Growth, release_memory
 from textune.records import EndReason, TrialResult, TrialSpec
 from textune.registry import register
 
@@ -22,6 +22,7 @@ class SerialExecutor(Executor):
         self._attempt: Attempt | None = None
         self._stopped: TrialResult | None = None
         self._undecided = False
+        self._growth = Growth()
 
     def submit(self, spec: TrialSpec) -> None:
         assert self._attempt is None, "the only slot is taken"
@@ -40,6 +41,8 @@ class SerialExecutor(Executor):
             return []
         if isinstance(event, TrialResult):
             self._attempt = self._stopped = None
+            if self._growth.is_large():  # to look for garbage each time would take longer than a short trial
+                release_memory()
         else:
             self._undecided = True
         return [event]

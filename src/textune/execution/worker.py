@@ -29,13 +29,6 @@ from textune.storage import redact, write_atomically
 
 __all__ = ["Message", "receive", "send", "work"]
 
-KEPT_BYTES = 256 * 2**20
-"""What a worker may hold between trials beyond what it began with; one that holds more is replaced, which takes 6 ms.
-
-It is code that oneDNN compiles for each shape it meets, half a megabyte a piece, and keeps for the next time, up to
-half a gigabyte. A convolution over sentences needs 100 MB of it and is half as fast if it may not keep so much.
-"""
-
 
 class Message(StrEnum):
     """The first letter of what is said."""
@@ -84,7 +77,7 @@ def work(connection: Connection, objective: bytes, threads: int, memory_bytes: i
                 result = _run(connection, evaluate, TrialSpec.model_validate_json(content), memory_bytes)
                 release_memory()
                 # Libraries that found no memory once may fail for good: oneDNN does.
-                is_last = result.was_short_of_memory or growth.num_bytes() > KEPT_BYTES
+                is_last = result.was_short_of_memory or growth.is_large()
                 send(connection, Message.LAST_RESULT if is_last else Message.RESULT, result.model_dump_json())
                 if is_last:
                     return
