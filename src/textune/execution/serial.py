@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 from textune.errors import FatalError
 from textune.execution.attempt import Attempt, limit_threads
 from textune.execution.base import Evaluate, Event, Executor, ExecutorConfig
@@ -27,6 +29,9 @@ class SerialExecutor(Executor):
     def submit(self, spec: TrialSpec) -> None:
         assert self._attempt is None, "the only slot is taken"
         limit_threads(self._threads)
+        if self._memory_bytes is not None:
+            for module in getattr(self._evaluate, "preload", ()):  # not to be counted as memory that the trial takes
+                importlib.import_module(module)
         self._attempt = Attempt(self._evaluate, spec, self._memory_bytes)
 
     def wait(self, timeout_seconds: float | None = None) -> list[Event]:  # noqa: ARG002 - a step takes what it takes
