@@ -84,6 +84,25 @@ class TestATrialWithLimitedMemory:
         executor.close()
 
 
+class Importing(Quadratic):
+    """Needs a module that takes much memory."""
+
+    preload = ("large_module",)
+
+    def __call__(self, spec):
+        assert __import__("large_module").HELD
+        return (yield from super().__call__(spec))
+
+
+def test_what_a_trial_imports_is_not_counted(tmp_path, monkeypatch):
+    (tmp_path / "large_module.py").write_text(f"HELD = bytearray({LARGE})")
+    monkeypatch.syspath_prepend(tmp_path)
+    executor = SerialConfig(memory_bytes_per_worker=LARGE // 2).build(Importing())
+    executor.submit(TrialSpec(number=0))
+    assert finish(executor, 0)[-1].end is EndReason.FINISHED
+    del sys.modules["large_module"]
+
+
 class Wasteful(Quadratic):
     """Leaves much garbage that only the collector finds."""
 
