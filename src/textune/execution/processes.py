@@ -135,11 +135,22 @@ class _Worker:
         self.process = context.Process(target=work, args=(theirs, *arguments), daemon=True)
         try:
             with _signals_blocked(), _no_main_module():
-                self.process.start()
+                self._start()
         except (OSError, EOFError) as error:
             raise FatalError(f"no worker process can be started: {type(error).__name__}: {error}") from error
         finally:
             theirs.close()
+
+    def _start(self) -> None:
+        """A fork server that was killed a moment ago refuses, until the system has it as dead: then there is another."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self.process.start()
+            except (ConnectionError, EOFError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def submit(self, spec: TrialSpec) -> None:
         self.spec, self.answer_by, self._end_asked, self._progress = spec, math.inf, None, []
