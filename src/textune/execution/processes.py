@@ -142,7 +142,7 @@ class _Worker:
             theirs.close()
 
     def _start(self) -> None:
-        """A fork server that was killed a moment ago refuses, until the system has it as dead: then there is another."""
+        """A fork server that was killed a moment ago refuses until the system has it as dead, and there is another."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
