@@ -200,6 +200,11 @@ class TestAQuickStart:
         assert seconds < 2
 
 
+def heed_interrupts():
+    """A job in the background ignores Ctrl-C, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class TestCtrlC:
     """In a process of its own, in a session of its own: the signal goes to all of it, as from a terminal."""
 
@@ -263,6 +268,7 @@ class TestCtrlC:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=heed_interrupts,  # noqa: PLW1509 - it takes no lock
         )
         with fifo.open("wb"):  # returns once the study has opened it to read its rows
             err = self.interrupted(process)

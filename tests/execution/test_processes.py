@@ -252,7 +252,10 @@ def start_coordinator(tmp_path, *arguments):
         [sys.executable, script, *arguments], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stdout.readline() == "main\n"
-    family = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
+    family = []
+    for pid in process.stdout.readline().split():
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that ends by itself may be gone
+            family.append(psutil.Process(int(pid)))
     with contextlib.suppress(psutil.NoSuchProcess):
         family += [child for child in psutil.Process(process.pid).children(recursive=True) if child not in family]
     return process, family
