@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from textune.errors import DivergedError, FatalError, InterruptedTrial, TextuneError
 from textune.execution.base import Evaluate, Event
 from textune.execution.process_memory import DataLimit
+from textune.memory import is_exhausted
 from textune.records import EndReason, Progress, TrialResult, TrialSpec
 from textune.storage import is_disk_full, redact
 
@@ -21,16 +21,6 @@ __all__ = ["LOG_NAME", "Attempt", "limit_threads", "result_so_far"]
 
 LOG_NAME = "log.txt"
 """What a trial printed, and the traceback if it crashed; in its attempt folder."""
-
-
-NO_MEMORY = (
-    "can't allocate memory",
-    "Cannot allocate memory",
-    "not enough memory",
-    "std::bad_alloc",
-    "could not create",
-)
-"""What PyTorch, the C++ library and oneDNN say where they find no main memory."""
 
 
 class Attempt:
@@ -130,21 +120,12 @@ def _end_of(error: BaseException) -> tuple[EndReason, str]:
     text = redact(text)[:500]
     if isinstance(error, DivergedError):
         return EndReason.DIVERGED, text
-    if _is_out_of_memory(error, text):
+    if is_exhausted(error):
         return EndReason.OUT_OF_MEMORY, text
     if isinstance(error, TextuneError):
         return EndReason.CRASHED, text
     place = traceback.extract_tb(error.__traceback__)[-1]
     return EndReason.CRASHED, f"{type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
-
-
-def _is_out_of_memory(error: BaseException, text: str) -> bool:
-    """Torch has a class of its own for graphics memory, and for main memory only a sentence."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and any(sentence in text for sentence in NO_MEMORY)
 
 
 def _write_traceback(spec: TrialSpec) -> None:

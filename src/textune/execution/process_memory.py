@@ -1,20 +1,17 @@
-"""What the system tells of a process's memory, and how it is limited and given back. Mostly Linux tells and limits."""
+"""How much memory a trial may take and a worker may keep, and whom the kernel kills for it. Mostly on Linux."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from textune.errors import Problem, StudyError
+from textune.memory import status_bytes
 
-__all__ = ["DataLimit", "Growth", "kernel_kills", "release_memory"]
-
-_STATUS = Path("/proc/self/status")
+__all__ = ["DataLimit", "Growth", "kernel_kills"]
 
 KERNEL_COUNTERS = (Path("/proc/vmstat"), Path("/sys/fs/cgroup/memory.events"))
 """Where the kernel counts the processes it killed for lack of memory, in lines `oom_kill N`."""
@@ -41,7 +38,7 @@ class DataLimit:
 
     def __init__(self, num_bytes: int | None) -> None:
         self.num_bytes = num_bytes
-        self._most = None if num_bytes is None else _status_bytes("VmData") + num_bytes
+        self._most = None if num_bytes is None else (status_bytes("VmData") or 0) + num_bytes
 
     @staticmethod
     def check() -> None:
@@ -71,34 +68,16 @@ class Growth:
     """What this process holds beyond what it began with; nothing where the system does not tell."""
 
     def __init__(self) -> None:
-        self._begin = _status_bytes("RssAnon")
+        self._begin = status_bytes("RssAnon")
 
     def is_large(self) -> bool:
-        return _status_bytes("RssAnon") - self._begin > KEPT_BYTES
+        now = status_bytes("RssAnon")
+        return now is not None and self._begin is not None and now - self._begin > KEPT_BYTES
 
 
 def kernel_kills() -> int:
     """Returns how many processes the kernel has killed for lack of memory; 0 where it does not tell."""
     return sum(_counter(path) for path in KERNEL_COUNTERS)
-
-
-def release_memory() -> None:
-    """Gives what a trial leaves back to the system: the C library keeps freed memory, gigabytes after large models."""
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-    with contextlib.suppress(OSError, AttributeError):  # only glibc has it
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _status_bytes(name: str) -> int:
-    """Returns a number of /proc/self/status, see proc(5); 0 where there is none."""
-    with contextlib.suppress(OSError):
-        for line in _STATUS.read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1]) * 1024
-    return 0
 
 
 def _counter(path: Path) -> int:

@@ -7,7 +7,8 @@ import importlib
 from textune.errors import FatalError
 from textune.execution.attempt import Attempt, limit_threads
 from textune.execution.base import Evaluate, Event, Executor, ExecutorConfig
-from textune.execution.process_memory import DataLimit, Growth, release_memory
+from textune.execution.process_memory import DataLimit, Growth
+from textune.memory import release_memory
 from textune.records import EndReason, TrialResult, TrialSpec
 from textune.registry import register
 

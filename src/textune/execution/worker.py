@@ -23,7 +23,8 @@ from pathlib import Path
 from textune.errors import FatalError
 from textune.execution.attempt import LOG_NAME, Attempt, limit_threads
 from textune.execution.base import Evaluate
-from textune.execution.process_memory import Growth, release_memory
+from textune.execution.process_memory import Growth
+from textune.memory import release_memory
 from textune.records import EndReason, TrialResult, TrialSpec
 from textune.storage import redact, write_atomically
 

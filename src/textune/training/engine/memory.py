@@ -1,32 +1,22 @@
-"""How much memory a training needed at most, and how it looks when there is no more."""
+"""How much memory a training needed at most, and what becomes of oneDNN when there is no more."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import gc
 from pathlib import Path
 
 import torch
 
-__all__ = ["broke_onednn", "is_exhausted", "leave_onednn", "onednn_works", "peak_bytes", "release", "reset_peak"]
+from textune.memory import ONEDNN_SAYS, status_bytes
 
-_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+__all__ = ["broke_onednn", "leave_onednn", "onednn_works", "peak_bytes", "reset_peak"]
 
-_ALLOCATORS_SAY = ("can't allocate memory", "Cannot allocate memory", "not enough memory", "std::bad_alloc")
-_ONEDNN_SAYS = ("could not create a memory", "could not create a primitive", "could not execute a primitive")
-
-
-def is_exhausted(error: Exception) -> bool:
-    """Whether an error means that memory ran out; for main memory PyTorch has no class, only sentences."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return _says(error, _ALLOCATORS_SAY + _ONEDNN_SAYS)
+CLEAR = Path("/proc/self/clear_refs")
 
 
 def broke_onednn(error: Exception) -> bool:
     """Whether it was oneDNN that found no memory. From then on it fails in this process, however much there is."""
-    return onednn_works() and _says(error, _ONEDNN_SAYS)
+    says_so = isinstance(error, RuntimeError) and any(words in str(error) for words in ONEDNN_SAYS)
+    return says_so and onednn_works()
 
 
 def leave_onednn() -> None:
@@ -39,26 +29,13 @@ def onednn_works() -> bool:
     return torch._C._get_mkldnn_enabled()
 
 
-def _says(error: Exception, sentences: tuple[str, ...]) -> bool:
-    return isinstance(error, RuntimeError) and any(sentence in str(error) for sentence in sentences)
-
-
-def release(device: torch.device) -> None:
-    """Gives back what is no longer used, so that whoever asks for memory next finds it."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    with contextlib.suppress(OSError, AttributeError):  # only glibc has it; what it keeps, oneDNN cannot have
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 def reset_peak(device: torch.device) -> None:
     """Starts a new measurement; a process that trains many models would otherwise report the largest of them."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
     try:
-        _CLEAR.write_text("5")  # resets VmHWM, see proc(5)
+        CLEAR.write_text("5")  # resets VmHWM, see proc(5)
     except OSError:
         return
 
@@ -67,9 +44,4 @@ def peak_bytes(device: torch.device) -> int | None:
     """Returns the peak since `reset_peak`: of the GPU, or of the whole process; None where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    try:
-        status = _STATUS.read_text()
-    except OSError:
-        return None
-    lines = [line for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(lines[0].split()[1]) * 1024 if lines else None
+    return status_bytes("VmHWM")

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from textune.memory import is_exhausted, release_memory
 from textune.training.engine import memory
 from textune.training.engine.precision import autocast
 from textune.training.measurement import Batch, Predictions
@@ -74,9 +75,9 @@ class Collector:
             return self._forward(ids_BT, mask_BT)
         except (MemoryError, RuntimeError) as error:
             broke_onednn = memory.broke_onednn(error)
-            if not memory.is_exhausted(error) or (len(ids_BT) == 1 and not broke_onednn):
+            if not is_exhausted(error) or (len(ids_BT) == 1 and not broke_onednn):
                 raise
-        memory.release(self._device)  # not while the error holds on to the tensors of the frames it came through
+        release_memory()  # not while the error holds on to the tensors of the frames it came through
         if broke_onednn:
             memory.leave_onednn()
             self._precision = "fp32"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from textune.config.study import TrainingConfig
+from textune.memory import is_exhausted, release_memory
 from textune.training.engine import memory, precision
 from textune.training.engine.guards import DivergenceGuard
 from textune.training.engine.predict import device_of, tensors
@@ -120,7 +121,7 @@ class Steps:
             try:
                 return self._gradients(batch)
             except (MemoryError, RuntimeError) as error:
-                if not memory.is_exhausted(error):
+                if not is_exhausted(error):
                     raise
                 broke_onednn = memory.broke_onednn(error)
             # The error is gone here, and with it the tensors of the frames it came through.
@@ -130,7 +131,7 @@ class Steps:
             else:
                 self._halve(len(batch.labels_B))
             self._optimizer.zero_grad(set_to_none=True)
-            memory.release(self.device)
+            release_memory()
             generator.set_state(random_state)
 
     def _halve(self, batch_size: int) -> None:
@@ -182,7 +183,7 @@ class Steps:
         try:
             self._optimizer.step()
         except (MemoryError, RuntimeError) as error:
-            if not memory.is_exhausted(error):
+            if not is_exhausted(error):
                 raise
             raise MemoryError(
                 "the state of the optimizer does not fit into memory; take a smaller model, or allow it more "

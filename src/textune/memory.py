@@ -1,0 +1,47 @@
+"""Memory of this process: how much it holds, how it looks when there is no more, and how it is given back."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import gc
+import sys
+from pathlib import Path
+
+__all__ = ["ONEDNN_SAYS", "is_exhausted", "release_memory", "status_bytes"]
+
+STATUS = Path("/proc/self/status")
+
+ALLOCATORS_SAY = ("can't allocate memory", "Cannot allocate memory", "not enough memory", "std::bad_alloc")
+CUDA_SAYS = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+ONEDNN_SAYS = ("could not create a memory", "could not create a primitive", "could not execute a primitive")
+
+
+def is_exhausted(error: BaseException) -> bool:
+    """Whether an error means that memory ran out. PyTorch has a class for most of it on GPUs, else sentences."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    sentences = (*ALLOCATORS_SAY, *CUDA_SAYS, *ONEDNN_SAYS)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in sentences)
+
+
+def release_memory() -> None:
+    """Gives what is no longer used back to the system: the C library else keeps it, gigabytes after large models."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def status_bytes(name: str) -> int | None:
+    """Returns a number of /proc/self/status, see proc(5); None where the system does not tell."""
+    with contextlib.suppress(OSError):
+        for line in STATUS.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+    return None
