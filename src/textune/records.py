@@ -19,6 +19,7 @@ __all__ = [
     "Objective",
     "Progress",
     "Record",
+    "Repeat",
     "StudyRecord",
     "StudyStart",
     "TrialRecord",
@@ -103,10 +104,30 @@ class Fidelity(Record):
     folds: int | None = None
 
 
+class Repeat(Record):
+    """One more training of a configuration, which tells merit from luck.
+
+    Repeats of equal number have equal rows and seeds, whatever they train; so they can be compared in pairs.
+
+    `rows` are the scored ones: `resplit` are drawn for each number from those the search trained on and never scored,
+    `holdout` were set aside before the search, `same` are the valid rows of the search. `purpose` is `race` (to find
+    out which configuration is better), `estimate` (to say, after that, how good it is; on rows that no race drew) or
+    `full` (a search in short form left it to train in full, as in a search). `num_epochs` are trained without a look
+    at any row (None: as the config says, the best epoch by valid rows).
+    """
+
+    number: int
+    rows: Literal["resplit", "holdout", "same"] = "resplit"
+    purpose: Literal["race", "estimate", "full"] = "race"
+    num_epochs: int | None = None
+
+
 class TrialSpec(Record):
     """All that a worker needs to evaluate one set of params, beside a place to read data from.
 
     `config` is the resolved trial config (name, seed, plugins, data, split, tokenizer, model, training) as JSON.
+    `aside` says that a part of the train rows is kept for the confirmation. `repeat` is None in a search; where it is
+    not, `candidate` is the trial of the search that is trained once more.
     `folder` is the attempt folder, the only place where the trial writes. `checkpoint` is where an earlier attempt left
     its state to go on from; `halvings` is how many earlier attempts were killed for the memory they took.
     """
@@ -121,6 +142,9 @@ class TrialSpec(Record):
     folds: tuple[int, ...] | None = None
     repeat_of: int | None = None
     fidelity: Fidelity = Fidelity()
+    aside: bool = False
+    repeat: Repeat | None = None
+    candidate: int | None = None
     folder: str | None = None
     checkpoint: str | None = None
     halvings: int = 0
@@ -204,8 +228,9 @@ class StudyStart(Record):
 class StudyRecord(Record):
     """A whole study as its log tells it; all that `show` and `report` know.
 
-    `header` is what `study.json` holds: resolved config, versions, data statistics, baselines. `test` is the one
-    reading of the test split (its `metrics` by name, `test.accuracy` …), None while it is unread.
+    `header` is what `study.json` holds: resolved config, versions, data statistics, baselines. `repeats` are the
+    trainings of the confirmation, `confirmation` what they came to (`textune.study.confirmation`), None without one.
+    `test` is the one reading of the test split (its `metrics` by name, `test.accuracy` …), None while it is unread.
     """
 
     name: str
@@ -214,6 +239,8 @@ class StudyRecord(Record):
     objective: Objective = Objective()
     header: dict[str, Any] = Field(default_factory=dict)
     trials: tuple[TrialRecord, ...] = ()
+    repeats: tuple[TrialRecord, ...] = ()
+    confirmation: dict[str, Any] | None = None
     test: dict[str, Any] | None = None
     seconds: float = 0.0
 
@@ -234,3 +261,9 @@ class StudyRecord(Record):
             if self.objective.better(result.value, best_value):
                 best, best_value = trial, result.value
         return best
+
+    @property
+    def chosen(self) -> TrialRecord | None:
+        """The trial whose configuration is handed over: that of the confirmation, or else the best."""
+        number = (self.confirmation or {}).get("chosen")
+        return self.best if number is None else next(each for each in self.trials if each.spec.number == number)

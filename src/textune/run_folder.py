@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from textune.errors import RunFolderError
@@ -20,6 +20,13 @@ class RunFolder:
     """The folder of one study. The coordinator alone writes its top level; a trial writes in its attempt folder."""
 
     path: Path
+    attempts: str = "trials"
+    """The folder below it in which trials have theirs; those of the confirmation stand in another."""
+
+    @property
+    def confirmation(self) -> RunFolder:
+        """The same folder as trials of the confirmation see it."""
+        return replace(self, attempts="confirmation")
 
     @classmethod
     def at(cls, path: Path) -> RunFolder | None:
@@ -92,7 +99,7 @@ class RunFolder:
         return self.path / "best"
 
     def attempt(self, trial: int, attempt: int = 1) -> Path:
-        return self.path / "trials" / f"{trial:04d}" / f"attempt-{attempt}"
+        return self.path / self.attempts / f"{trial:04d}" / f"attempt-{attempt}"
 
     def model(self, trial: int, attempt: int = 1) -> Path:
         return self.attempt(trial, attempt) / "model"
@@ -106,8 +113,11 @@ class RunFolder:
         return next((path for path in paths if path.is_file()), None)
 
     def drop_checkpoints(self, trial: int) -> None:
-        for path in (self.path / "trials" / f"{trial:04d}").glob(f"attempt-*/{CHECKPOINT}"):
+        for path in (self.path / self.attempts / f"{trial:04d}").glob(f"attempt-*/{CHECKPOINT}"):
             path.unlink(missing_ok=True)
+
+    def drop_attempts(self) -> None:
+        shutil.rmtree(self.path / self.attempts, ignore_errors=True)
 
     def drop_best(self) -> None:
         shutil.rmtree(self.best, ignore_errors=True)

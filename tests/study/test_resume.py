@@ -143,7 +143,7 @@ class TestInterrupts:
         last = stopped.trials[-1].result
         assert (last.end, last.final) == (EndReason.INTERRUPTED, False)
         names = [json.loads(line)["event"] for line in (tmp_path / "events.jsonl").read_text().splitlines()]
-        assert names[-2:] == ["attempt-ended", "study-ended"]
+        assert names[-3:] == ["attempt-ended", "phase-ended", "study-ended"]
         assert read_study(tmp_path) == stopped
 
     def test_a_signal_after_the_last_trial_changes_nothing(self, tmp_path):

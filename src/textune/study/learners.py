@@ -9,7 +9,7 @@ from textune.records import Progress, TrialResult, TrialSpec
 from textune.search.base import IsNew, Params, Pruner, Sampler
 from textune.tracking.base import Event
 
-__all__ = ["LaggedLearners", "Learners", "PromptLearners"]
+__all__ = ["LaggedLearners", "Learners", "NoLearners", "PromptLearners"]
 
 
 class Learners(ABC):
@@ -32,17 +32,33 @@ class Learners(ABC):
         """A trial measured something; returns whether it is behind others."""
 
 
+class NoLearners(Learners):
+    """Where nothing is learned: what is tried stands firm, and nothing is stopped."""
+
+    def can_ask(self, number: int) -> bool:  # noqa: ARG002
+        return True
+
+    def ask(self, number: int, is_new: IsNew) -> Params | None:  # noqa: ARG002
+        return None
+
+    def tell(self, event: TrialSpec | TrialResult) -> None:
+        pass
+
+    def measure(self, progress: Progress) -> bool:  # noqa: ARG002
+        return False
+
+
 class PromptLearners(Learners):
     """Told everything at once. With several workers what they know depends on which trial is quicker."""
 
-    def __init__(self, sampler: Sampler, pruner: Pruner) -> None:
-        self._sampler, self._pruner = sampler, pruner
+    def __init__(self, sampler: Sampler, pruner: Pruner, first: int = 0) -> None:
+        self._sampler, self._pruner, self._first = sampler, pruner, first
 
     def can_ask(self, number: int) -> bool:  # noqa: ARG002
         return True
 
     def ask(self, number: int, is_new: IsNew) -> Params | None:
-        return self._sampler.ask(number, is_new)
+        return self._sampler.ask(number - self._first, is_new)
 
     def tell(self, event: TrialSpec | TrialResult) -> None:
         self._sampler.tell(event)
@@ -59,12 +75,12 @@ class LaggedLearners(Learners):
     Each running trial has a pruner of its own, to which those trials are told anew.
     """
 
-    def __init__(self, sampler: Sampler, new_pruner: Callable[[], Pruner], lag: int) -> None:
-        self._sampler, self._new_pruner, self._lag = sampler, new_pruner, lag
+    def __init__(self, sampler: Sampler, new_pruner: Callable[[], Pruner], lag: int, first: int = 0) -> None:
+        self._sampler, self._new_pruner, self._lag, self._first = sampler, new_pruner, lag, first
         self._events: dict[int, list[Event]] = {}
         self._ended: set[int] = set()
-        self._num_ended_in_order = 0
-        self._num_told = 0
+        self._num_ended_in_order = first
+        self._num_told = first
         self._pruners: dict[int, Pruner] = {}
 
     def can_ask(self, number: int) -> bool:
@@ -75,7 +91,7 @@ class LaggedLearners(Learners):
             for event in self._events[self._num_told]:
                 self._sampler.tell(event)
             self._num_told += 1
-        return self._sampler.ask(number, is_new)
+        return self._sampler.ask(number - self._first, is_new)
 
     def tell(self, event: TrialSpec | TrialResult) -> None:
         if isinstance(event, TrialSpec):
@@ -95,7 +111,7 @@ class LaggedLearners(Learners):
 
     def _pruner_for(self, number: int) -> Pruner:
         pruner = self._new_pruner()
-        for earlier in range(number - self._lag):
+        for earlier in range(self._first, number - self._lag):
             for event in self._events[earlier]:
                 if isinstance(event, Progress):
                     pruner.should_prune(event)

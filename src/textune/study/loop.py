@@ -9,14 +9,14 @@ from textune.errors import FatalError, RunFolderError
 from textune.execution.attempt import result_so_far
 from textune.records import EndReason, Progress, StudyRecord, TrialRecord, TrialResult, TrialSpec, TrialState
 from textune.space import same_text
-from textune.study.learners import LaggedLearners, Learners, PromptLearners
-from textune.study.parts import Search
+from textune.study.learners import LaggedLearners, Learners, NoLearners, PromptLearners
+from textune.study.parts import Phase, Plan, Search
 from textune.study.proposals import Proposals, is_measured
 from textune.study.signals import StopSignals
 from textune.study.witnesses import Witnesses
 from textune.tracking.log import EndState
 
-__all__ = ["search"]
+__all__ = ["run_plan", "search"]
 
 _log = logging.getLogger("textune")
 
@@ -29,16 +29,26 @@ def search(parts: Search) -> StudyRecord:
 
     A failed trial is one more row. The first Ctrl-C or SIGTERM stops asking and lets running trials leave a checkpoint,
     the second stops at once; either, and a FatalError, end the search early: the record says so and keeps all that was
-    measured. The executor is closed in any case.
+    measured. Where the phase closes its study, or ends early, the executor is closed.
 
     Raises:
         RunFolderError: what the log of earlier sessions tells does not follow from the study; nothing was changed.
     """
-    return _Loop(parts).run()
+    learners = (
+        PromptLearners(parts.sampler, parts.new_pruner(), parts.first)
+        if parts.lag is None
+        else LaggedLearners(parts.sampler, parts.new_pruner, parts.lag, parts.first)
+    )
+    return _Loop(parts, Proposals(parts, learners), learners).run()
+
+
+def run_plan(parts: Phase, plan: Plan) -> StudyRecord:
+    """Runs what a plan proposes until it is over, as `search` does."""
+    return _Loop(parts, plan, NoLearners()).run()
 
 
 class _Loop:
-    """A search under way.
+    """A phase under way.
 
     Attributes:
         ready: trials that were told of and wait for a slot.
@@ -48,14 +58,9 @@ class _Loop:
         behind: trials that the log leaves at a measurement which the pruner stops them at.
     """
 
-    def __init__(self, parts: Search) -> None:
-        self.parts, self.executor = parts, parts.executor
-        self.learners: Learners = (
-            PromptLearners(parts.sampler, parts.new_pruner())
-            if parts.lag is None
-            else LaggedLearners(parts.sampler, parts.new_pruner, parts.lag)
-        )
-        self.proposals = Proposals(parts, self.learners)
+    def __init__(self, parts: Phase, plan: Plan, learners: Learners) -> None:
+        self.parts, self.plan, self.learners = parts, plan, learners
+        self.executor = parts.executor
         self.witnesses = Witnesses(parts)
         self.ready: deque[TrialSpec] = deque()
         self.running: dict[int, TrialSpec] = {}
@@ -72,7 +77,7 @@ class _Loop:
             with StopSignals() as stop:
                 self._take_up(open_trials)
                 self._search(stop)
-            reason = self.proposals.over
+            reason = self.plan.over
             if not reason or self.witnesses.unfinished():
                 state, reason = "interrupted", "it was asked to stop"
         except KeyboardInterrupt:
@@ -80,7 +85,8 @@ class _Loop:
         except FatalError as error:
             state, reason = "failed", str(error)
         finally:
-            self.executor.close()
+            if self.parts.closes or state != "done":
+                self.executor.close()
         return self.witnesses.finish(state, reason)
 
     def _search(self, stop: StopSignals) -> None:
@@ -110,7 +116,7 @@ class _Loop:
                 spec = self.ready.popleft()
                 self.running[spec.number] = spec
                 self.executor.submit(spec)
-            elif (proposed := self.proposals.next()) is not None:
+            elif (proposed := self.plan.next()) is not None:
                 self._begin(proposed)
             else:
                 return
@@ -125,8 +131,8 @@ class _Loop:
         number, original = spec.number, spec.repeat_of
         result = None if original is None else self.witnesses.result(original)
         known = None if self.parts.known is None else self.parts.known.find(spec)
-        if number in self.proposals.refused:
-            refusal = self.proposals.refused[number]
+        if number in self.plan.refused:
+            refusal = self.plan.refused[number]
             self._finish(spec, result_so_far(spec, (), EndReason.CRASHED, refusal, 0.0))
         elif original is not None and result is None:
             self.repeats.setdefault(original, []).append(spec)
@@ -136,7 +142,7 @@ class _Loop:
             self._answer(spec, known)
         else:
             if original is not None:
-                self.proposals.runs(spec)
+                self.plan.runs(spec)
             self.ready.append(spec)
 
     def _hear(self, event: Progress | TrialResult, *, asked_to_end: bool) -> None:
@@ -201,7 +207,7 @@ class _Loop:
         """A trial has ended for good; those that wait for its result get it, or are run themselves."""
         self.witnesses.tell(result)
         self.learners.tell(result)
-        self.proposals.ended(result)
+        self.plan.ended(result)
         if self.parts.folder is not None:
             self.parts.folder.drop_checkpoints(spec.number)
         if self.parts.known is not None and result.state is TrialState.COMPLETE and spec.repeat_of is None:
@@ -234,7 +240,7 @@ class _Loop:
     def _replay(self) -> dict[int, TrialSpec]:
         """Asks and tells again what the log says; returns the trials that had not ended."""
         open_trials: dict[int, TrialSpec] = {}
-        for event in self.parts.past.events if self.parts.past is not None else ():
+        for event in self.parts.before.events:
             if isinstance(event, TrialSpec):
                 if event.attempt == 1:
                     self._check(event)
@@ -246,17 +252,17 @@ class _Loop:
                     self.behind[event.trial] = event
             elif event.final:
                 self.learners.tell(event)
-                self.proposals.ended(event)
+                self.plan.ended(event)
                 del open_trials[event.trial]
                 for spec in open_trials.values():
                     if spec.repeat_of == event.trial and not is_measured(event):
-                        self.proposals.runs(spec)
+                        self.plan.runs(spec)
             elif event.lost_worker:
                 self.num_lost[event.trial] += 1
         return open_trials
 
     def _check(self, logged: TrialSpec) -> None:
-        proposed = self.proposals.propose()
+        proposed = self.plan.propose()
         given = None if proposed is None else (proposed.number, same_text(proposed.params))
         if given != (logged.number, same_text(logged.params)):
             raise RunFolderError(
@@ -272,7 +278,7 @@ class _Loop:
                 progress = self.witnesses.progress(number)
                 reason = _behind(self.behind[number])
                 self._finish(spec, result_so_far(spec, progress, EndReason.PRUNED, reason, 0.0))
-            elif number in self.proposals.refused or self._may_be_answered(spec):
+            elif number in self.plan.refused or self._may_be_answered(spec):
                 self._place(spec)
             else:
                 self._try_again(spec)

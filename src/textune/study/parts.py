@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from textune.execution.base import Executor
-from textune.records import TrialRecord, TrialSpec
+from textune.records import Fidelity, TrialRecord, TrialResult, TrialSpec
 from textune.run_folder import RunFolder
 from textune.search.base import Params, Pruner, Sampler
 from textune.tracking.base import StudyStart, Tracker
-from textune.tracking.log import EventLog, Past
+from textune.tracking.log import SEARCH, EventLog, Past, PastPhase
 
-__all__ = ["KnownResults", "Resolve", "Search"]
+__all__ = ["KnownResults", "Phase", "Plan", "Resolve", "Search"]
 
 Resolve = Callable[[Params], tuple[dict[str, Any], str]]
 """Returns the resolved config of params as JSON values, and a key that is equal for equal configs.
@@ -31,45 +31,98 @@ class KnownResults(Protocol):
         """Remembers a complete trial for later studies."""
 
 
-@dataclass(frozen=True)
-class Search:
-    """What a search is made of.
+class Plan(Protocol):
+    """What a phase tries next.
+
+    Attributes:
+        over: why there is nothing more.
+        refused: trial → why its params make no valid config.
+    """
+
+    over: str
+    refused: dict[int, str]
+
+    def next(self) -> TrialSpec | None:
+        """Returns the next trial; None if none may start, now or at all (then `over` says why)."""
+
+    def propose(self) -> TrialSpec | None:
+        """Returns the next trial whatever the limits say; None if there is none."""
+
+    def ended(self, result: TrialResult) -> None:
+        """Told how each trial ended, in the order in which they did."""
+
+    def runs(self, spec: TrialSpec) -> None:
+        """A point that was measured before is run after all, as the trial it repeats was not measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A part of a study: trials that are started, awaited and told.
 
     Attributes:
         start: name, objective and limits; what trackers are told first.
-        resolve: params to config.
-        new_pruner: returns a pruner that was told nothing.
-        base: trial 0 is the study as written, shown with these params; None: there is no such trial.
-        seed: the study's.
+        name: of the phase, in the log.
+        opens, closes: whether it is the first, the last of its study; trackers and log begin and end with these.
         folder: None: trials leave no files.
         log: None: nothing is written.
         past: what earlier sessions of this study left in the log; None: it begins.
         max_retries: how often a trial is tried again after its worker died.
         trial_timeout_seconds: how long a trial may take.
-        lag: trial n is asked and pruned seeing exactly the ended trials below n - lag; None: all there are.
         known: what other studies measured.
     """
 
     start: StudyStart
-    resolve: Resolve
-    sampler: Sampler
-    new_pruner: Callable[[], Pruner]
     executor: Executor
-    base: Params | None = None
+    name: str = SEARCH
+    opens: bool = True
+    closes: bool = True
     seed: int = 0
-    stage: int = 0
     folder: RunFolder | None = None
     log: EventLog | None = None
     past: Past | None = None
     trackers: Sequence[Tracker] = ()
     max_retries: int = 0
     trial_timeout_seconds: float | None = None
-    lag: int | None = None
     known: KnownResults | None = None
     clock: Callable[[], float] = time.monotonic
 
-    def is_base(self, number: int) -> bool:
-        return number == 0 and self.base is not None
+    @property
+    def before(self) -> PastPhase:
+        """What earlier sessions left of this phase."""
+        return PastPhase() if self.past is None else self.past.phase(self.name)
+
+    def is_base(self, number: int) -> bool:  # noqa: ARG002 - only a search has one
+        return False
 
     def folder_of(self, number: int, attempt: int) -> str | None:
         return None if self.folder is None else str(self.folder.attempt(number, attempt))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search(Phase):
+    """What a search is made of.
+
+    Attributes:
+        resolve: params to config.
+        new_pruner: returns a pruner that was told nothing.
+        base: the first trial is the study as written, shown with these params; None: there is no such trial.
+        seed: the study's.
+        stage: which search of its study it is.
+        first: number of its first trial.
+        fidelity: of its trials.
+        aside: whether a part of the train rows is kept for the confirmation.
+        lag: trial n is asked and pruned seeing exactly the ended trials below n - lag; None: all there are.
+    """
+
+    resolve: Resolve
+    sampler: Sampler
+    new_pruner: Callable[[], Pruner]
+    base: Params | None = None
+    stage: int = 0
+    first: int = 0
+    fidelity: Fidelity = field(default_factory=Fidelity)
+    aside: bool = False
+    lag: int | None = None
+
+    def is_base(self, number: int) -> bool:
+        return number == self.first and self.base is not None

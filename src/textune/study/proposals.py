@@ -35,8 +35,7 @@ class Proposals:
     def __init__(self, parts: Search, learners: Learners) -> None:
         self._parts, self._learners = parts, learners
         self._seed = derive(parts.seed, "trial")  # the same for all trials, so that they are comparable
-        used = parts.past.seconds if parts.past is not None else 0.0
-        self._deadline = parts.clock() + (parts.start.timeout_seconds or float("inf")) - used
+        self._deadline = parts.clock() + (parts.start.timeout_seconds or float("inf")) - parts.before.seconds
         self._count = 0
         self._asked: set[str] = set()
         self._measured_by: dict[str, int] = {}
@@ -48,11 +47,11 @@ class Proposals:
 
     def next(self) -> TrialSpec | None:
         """Returns the next trial; None if none may start, now or at all (then `over` says why)."""
-        parts, number = self._parts, self._count
-        if self.over or not self._learners.can_ask(number):
+        parts, count = self._parts, self._count
+        if self.over or not self._learners.can_ask(parts.first + count):
             return None
-        if parts.start.trials is not None and number >= parts.start.trials:
-            self.over = f"all {number} trials were run"
+        if parts.start.trials is not None and count >= parts.start.trials:
+            self.over = f"all {count} trials were run"
         elif parts.clock() >= self._deadline:
             self.over = f"the time allowed, {parts.start.timeout_seconds:g} s, was used up"
         elif self._repeats == MAX_REPEATS:
@@ -60,12 +59,12 @@ class Proposals:
         elif (spec := self.propose()) is not None:
             return spec
         else:
-            self.over = f"the search space is exhausted: there are no more than {number} different trials"
+            self.over = f"the search space is exhausted: there are no more than {count} different trials"
         return None
 
     def propose(self) -> TrialSpec | None:
         """Returns the next trial whatever the limits say; None if the space is exhausted."""
-        number = self._count
+        number = self._parts.first + self._count
         if self._parts.is_base(number):
             return self._spec(self._parts.base or {}, self._resolve({}))
         params = self._learners.ask(number, self._is_new)
@@ -82,7 +81,7 @@ class Proposals:
         self._measured_by[self._keys[spec.number]] = spec.number
 
     def _spec(self, params: Params, point: _Point) -> TrialSpec:
-        number = self._count
+        number = self._parts.first + self._count
         self._count += 1
         self._asked.add(point.key)
         self._keys[number] = point.key
@@ -98,6 +97,8 @@ class Proposals:
             objective=self._parts.start.objective,
             seed=self._seed,
             repeat_of=None if repeat_of == number else repeat_of,
+            fidelity=self._parts.fidelity,
+            aside=self._parts.aside,
             folder=self._parts.folder_of(number, 1),
         )
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from textune.errors import FatalError
 from textune.execution.attempt import result_so_far
 from textune.records import EndReason, Progress, StudyRecord, TrialResult, TrialSpec
-from textune.study.parts import Search
+from textune.study.parts import Phase
 from textune.tracking.base import Event, Tracker
 from textune.tracking.log import EndState, StudyHistory
 
@@ -21,30 +21,31 @@ _log = logging.getLogger("textune")
 class Witnesses:
     """Told everything that happens, in order."""
 
-    def __init__(self, parts: Search) -> None:
+    def __init__(self, parts: Phase) -> None:
         self._parts = parts
         self._history = StudyHistory(parts.start)
-        self._used = parts.past.seconds if parts.past is not None else 0.0
+        self._here = self._history.phase(parts.name)
         self._begin = parts.clock()
         self._started: dict[int, float] = {}
         self._failed: set[Tracker] = set()
         self.num_late = 0
 
     def start(self) -> None:
-        """The study begins, or goes on: then trackers are told first what happened before; the log has it."""
-        past = self._parts.past
-        self._to_trackers(lambda tracker: tracker.start(self._parts.start))
-        for event in past.events if past is not None else ():
-            self._history.add(event)
+        """The phase begins, or goes on: then trackers are told first what happened before; the log has it."""
+        parts = self._parts
+        if parts.opens:
+            self._to_trackers(lambda tracker: tracker.start(parts.start))
+        for event in parts.before.events:
+            self._here.add(event)
             if not _goes_on(event):
                 self._to_trackers(lambda tracker, event=event: tracker.replay(event))  # type: ignore[misc]
-        if self._parts.log is not None:
-            self._parts.log.start(self._parts.start, resumed=past is not None)
+        if parts.opens and parts.log is not None:
+            parts.log.start(parts.start, resumed=parts.past is not None)
 
     def tell(self, event: Event) -> None:
         if self._parts.log is not None:
-            self._parts.log.record(event)
-        self._history.add(event)
+            self._parts.log.record(event, self._parts.name)
+        self._here.add(event)
         if isinstance(event, TrialSpec):
             self._started[event.number] = self._parts.clock()
         if not _goes_on(event) or (isinstance(event, TrialResult) and event.end is EndReason.INTERRUPTED):
@@ -52,14 +53,14 @@ class Witnesses:
 
     def result(self, trial: int) -> TrialResult | None:
         """Returns how a trial ended, None while it may go on."""
-        result = self._history.result(trial)
+        result = self._here.result(trial)
         return result if result is not None and result.final else None
 
     def progress(self, trial: int) -> list[Progress]:
-        return self._history.progress(trial)
+        return self._here.progress(trial)
 
     def unfinished(self) -> bool:
-        return bool(self._history.unfinished())
+        return bool(self._here.unfinished())
 
     def seconds(self, trial: int) -> float:
         """Returns the time since the running attempt of a trial started."""
@@ -67,23 +68,27 @@ class Witnesses:
         return now - self._started.get(trial, now)
 
     def finish(self, state: EndState, reason: str) -> StudyRecord:
-        """Ends what still runs as interrupted, and the study. A log that cannot be written is told in `reason`."""
+        """Ends what still runs as interrupted, and the phase. A log that cannot be written is told in `reason`."""
         if self.num_late:
             _log.warning("%d events of older attempts came too late and were dropped", self.num_late)
         with contextlib.suppress(FatalError):
-            for trial in self._history.unfinished():
+            for trial in self._here.unfinished():
                 if trial.result is not None:
                     continue  # interrupted, and told so
                 seconds = self.seconds(trial.spec.number)
                 result = result_so_far(trial.spec, trial.progress, EndReason.INTERRUPTED, "", seconds)
                 self.tell(result.model_copy(update={"final": False}))
-        seconds = self._used + self._parts.clock() - self._begin
-        self._history.end(state, reason, seconds)
+        parts = self._parts
+        seconds = parts.before.seconds + parts.clock() - self._begin
         with contextlib.suppress(FatalError):
-            if self._parts.log is not None:
-                self._parts.log.finish(state, reason, seconds)
+            if parts.log is not None:
+                parts.log.end_phase(parts.name, state, reason, seconds)
+                if parts.closes:
+                    parts.log.finish(state, reason, seconds)
+        self._history.end(state, reason, seconds)
         record = self._history.record()
-        self._to_trackers(lambda tracker: tracker.finish(record))
+        if parts.closes:
+            self._to_trackers(lambda tracker: tracker.finish(record))
         return record
 
     def _to_trackers(self, tell: Callable[[Tracker], None]) -> None:

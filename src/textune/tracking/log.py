@@ -16,9 +16,12 @@ from textune.run_folder import EVENTS
 from textune.storage import LineLog, dump_json, read_events
 from textune.tracking.base import Event, StudyStart
 
-__all__ = ["EndState", "EventLog", "Past", "StudyHistory", "read_past", "read_study"]
+__all__ = ["SEARCH", "EndState", "EventLog", "Past", "PastPhase", "StudyHistory", "read_past", "read_study"]
 
 EndState = Literal["done", "interrupted", "failed"]
+
+SEARCH = "search"
+"""How phases in which the space is searched begin; all others are of the confirmation."""
 
 STARTS = ("study-started", "study-resumed")
 _EVENTS: dict[str, type[Event]] = {
@@ -32,8 +35,9 @@ _EVENTS: dict[str, type[Event]] = {
 class EventLog:
     """Appends events to a run folder's `events.jsonl`.
 
-    Lines: study-started, study-resumed, trial-started, progress, attempt-ended, trial-ended, test-read, study-ended;
-    each with its Unix time. Every method raises FatalError if it cannot write: a study must not go on unrecorded.
+    A study runs in phases: its searches, then the confirmation. Lines: study-started, study-resumed; in each phase
+    trial-started, progress, attempt-ended, trial-ended, phase-ended; confirmed, test-read, study-ended. Each has its
+    Unix time. Every method raises FatalError if it cannot write: a study must not go on unrecorded.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,8 +46,15 @@ class EventLog:
     def start(self, study: StudyStart, *, resumed: bool = False) -> None:
         self._append(STARTS[resumed], study.model_dump_json())
 
-    def record(self, event: Event) -> None:
-        self._append(_name(event), event.model_dump_json())
+    def record(self, event: Event, phase: str = SEARCH) -> None:
+        self._append(_name(event), event.model_dump_json(), phase)
+
+    def end_phase(self, phase: str, state: EndState, reason: str, seconds: float) -> None:
+        self._append("phase-ended", dump_json({"state": state, "reason": reason, "seconds": seconds}), phase)
+
+    def confirm(self, confirmation: Mapping[str, Any]) -> None:
+        """Records what the confirmation came to."""
+        self._append("confirmed", dump_json(confirmation))
 
     def read_test(self, test: Mapping[str, Any]) -> None:
         """Records the one reading of the test split."""
@@ -56,8 +67,9 @@ class EventLog:
         """Forces everything to disk. Idempotent."""
         self._lines.close()
 
-    def _append(self, name: str, content: str) -> None:
-        self._lines.append(f'{{"event":"{name}","time":{time.time():.3f},"content":{content}}}')
+    def _append(self, name: str, content: str, phase: str = "") -> None:
+        of_phase = f'"phase":"{phase}",' if phase else ""
+        self._lines.append(f'{{"event":"{name}",{of_phase}"time":{time.time():.3f},"content":{content}}}')
 
 
 def _name(event: Event) -> str:
@@ -71,13 +83,58 @@ class StudyHistory:
 
     def __init__(self, start: StudyStart) -> None:
         self._start = start
-        self._specs: dict[int, TrialSpec] = {}
-        self._progress: dict[int, list[Progress]] = {}
-        self._results: dict[int, TrialResult] = {}
+        self._phases: dict[str, _Phase] = {}
+        self._confirmation: dict[str, Any] | None = None
         self._test: dict[str, Any] | None = None
         self._state: Literal["running"] | EndState = "running"
         self._reason = ""
         self.seconds = 0.0
+
+    def add(self, event: Event, phase: str = SEARCH) -> None:
+        self._phases.setdefault(phase, _Phase()).add(event)
+
+    def resume(self, start: StudyStart) -> None:
+        """The study goes on: another trial may come out best, so what was chosen and tested is of the past."""
+        self._start, self._confirmation, self._test, self._state, self._reason = start, None, None, "running", ""
+
+    def confirm(self, confirmation: dict[str, Any]) -> None:
+        self._confirmation = confirmation
+
+    def read_test(self, test: dict[str, Any]) -> None:
+        self._test = test
+
+    def end(self, state: Literal["running"] | EndState, reason: str, seconds: float) -> None:
+        self._state, self._reason, self.seconds = state, reason, seconds
+
+    def phase(self, name: str) -> _Phase:
+        return self._phases.setdefault(name, _Phase())
+
+    def record(self) -> StudyRecord:
+        searches = [phase for name, phase in self._phases.items() if name.startswith(SEARCH)]
+        others = [name for name in self._phases if not name.startswith(SEARCH)]
+        latest = others[-1].partition("/")[2] if others else ""  # earlier ones are of a search with fewer trials
+        repeats = [self._phases[name] for name in others if name.partition("/")[2] == latest]
+        return StudyRecord(
+            name=self._start.name,
+            state=self._state,
+            reason=self._reason,
+            objective=self._start.objective,
+            header=self._start.header,
+            trials=tuple(trial for phase in searches for trial in phase.trials()),
+            repeats=tuple(trial for phase in repeats for trial in phase.trials()),
+            confirmation=self._confirmation,
+            test=self._test,
+            seconds=self.seconds,
+        )
+
+
+class _Phase:
+    """The trials of a phase."""
+
+    def __init__(self) -> None:
+        self._specs: dict[int, TrialSpec] = {}
+        self._progress: dict[int, list[Progress]] = {}
+        self._results: dict[int, TrialResult] = {}
 
     def add(self, event: Event) -> None:
         if isinstance(event, TrialSpec):
@@ -89,16 +146,6 @@ class StudyHistory:
         else:
             self._results[event.trial] = event
 
-    def resume(self, start: StudyStart) -> None:
-        """The study goes on: another trial may come out best, so what the test rows said is of the past."""
-        self._start, self._test, self._state, self._reason = start, None, "running", ""
-
-    def read_test(self, test: dict[str, Any]) -> None:
-        self._test = test
-
-    def end(self, state: Literal["running"] | EndState, reason: str, seconds: float) -> None:
-        self._state, self._reason, self.seconds = state, reason, seconds
-
     def result(self, trial: int) -> TrialResult | None:
         return self._results.get(trial)
 
@@ -108,25 +155,22 @@ class StudyHistory:
 
     def unfinished(self) -> list[TrialRecord]:
         """Returns the trials that started and did not end for good."""
-        return [trial for trial in self._trials() if trial.result is None or not trial.result.final]
+        return [trial for trial in self.trials() if trial.result is None or not trial.result.final]
 
-    def record(self) -> StudyRecord:
-        return StudyRecord(
-            name=self._start.name,
-            state=self._state,
-            reason=self._reason,
-            objective=self._start.objective,
-            header=self._start.header,
-            trials=tuple(self._trials()),
-            test=self._test,
-            seconds=self.seconds,
-        )
-
-    def _trials(self) -> list[TrialRecord]:
+    def trials(self) -> list[TrialRecord]:
         return [
             TrialRecord(spec=spec, progress=tuple(self._progress[number]), result=self._results.get(number))
             for number, spec in sorted(self._specs.items())
         ]
+
+
+@dataclass(frozen=True)
+class PastPhase:
+    """What the log holds of a phase: its events in order, how long it ran, and whether it came to its end."""
+
+    events: tuple[Event, ...] = ()
+    seconds: float = 0.0
+    done: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,17 +179,20 @@ class Past:
 
     Attributes:
         start: of the latest session.
-        events: of all sessions, in order.
+        phases: name → what happened in it, in all sessions.
         record: how the study stands.
         seconds: the time it ran, all sessions together.
         torn_bytes: what a power cut or a full disk left of a last line; it is cut when the study goes on.
     """
 
     start: StudyStart
-    events: tuple[Event, ...]
+    phases: Mapping[str, PastPhase]
     record: StudyRecord
     seconds: float
     torn_bytes: int
+
+    def phase(self, name: str) -> PastPhase:
+        return self.phases.get(name, PastPhase())
 
 
 def read_past(folder: Path) -> Past | None:
@@ -183,17 +230,24 @@ def read_study(folder: Path) -> StudyRecord:
 
 def _gather(lines: Sequence[Mapping[str, Any]], torn_bytes: int) -> Past:
     start = StudyStart.model_validate(lines[0]["content"])
-    history, events = StudyHistory(start), list[Event]()
+    history, phases = StudyHistory(start), dict[str, _Spell]()
     before, since, running = 0.0, lines[0]["time"], True
     for line in lines:
-        name, content = line["event"], line["content"]
+        name, content, phase = line["event"], line["content"], line.get("phase", SEARCH)
         if name in _EVENTS:
-            events.append(_EVENTS[name].model_validate(content))
-            history.add(events[-1])
+            event = _EVENTS[name].model_validate(content)
+            history.add(event, phase)
+            phases.setdefault(phase, _Spell()).add(event, line["time"])
+        elif name == "phase-ended":
+            phases.setdefault(phase, _Spell()).end(content)
         elif name in STARTS:
             start = StudyStart.model_validate(content)
             before, since, running = history.seconds, line["time"], True
             history.resume(start)
+            for spell in phases.values():
+                spell.pause()
+        elif name == "confirmed":
+            history.confirm(content)
         elif name == "test-read":
             history.read_test(content)
         elif name == "study-ended":
@@ -203,4 +257,30 @@ def _gather(lines: Sequence[Mapping[str, Any]], torn_bytes: int) -> Past:
             raise KeyError(name)
         if running:
             history.seconds = before + line["time"] - since
-    return Past(start, tuple(events), history.record(), history.seconds, torn_bytes)
+    told = {phase: PastPhase(tuple(spell.events), spell.seconds, spell.done) for phase, spell in phases.items()}
+    return Past(start, told, history.record(), history.seconds, torn_bytes)
+
+
+class _Spell:
+    """What a phase comes to, line by line; its time is known from its end, or until then from its lines."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.seconds = 0.0
+        self.done = False
+        self._before = 0.0
+        self._since: float | None = None
+
+    def add(self, event: Event, time: float) -> None:
+        self.events.append(event)
+        self.done = False
+        self._since = time if self._since is None else self._since
+        self.seconds = self._before + time - self._since
+
+    def end(self, content: Mapping[str, Any]) -> None:
+        self.seconds, self.done = content["seconds"], content["state"] == "done"
+        self.pause()
+
+    def pause(self) -> None:
+        """The session ended, or another one starts."""
+        self._before, self._since = self.seconds, None
