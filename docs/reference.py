@@ -7,10 +7,12 @@ from typing import Any
 
 from textune.config.base import ROLE_KEY, Config
 from textune.config.study import (
+    ConfirmConfig,
     DimensionConfig,
     EarlyStoppingConfig,
     ModelConfig,
     SearchConfig,
+    ShortConfig,
     StudyConfig,
     TrainingConfig,
 )
@@ -24,6 +26,8 @@ SECTIONS: dict[str, type[Config]] = {
     "training.early_stopping": EarlyStoppingConfig,
     "search": SearchConfig,
     "search.space": DimensionConfig,
+    "short": ShortConfig,
+    "confirm": ConfirmConfig,
 }
 WORDS = {"integer": "whole number", "string": "text", "boolean": "true, false", "array": "list", "object": "mapping"}
 LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}

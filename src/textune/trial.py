@@ -30,6 +30,7 @@ from textune.data import (
     content_key,
     cut_examples,
     eval_batches,
+    folds_of,
     load_vectors,
     locate,
     num_batches,
@@ -148,22 +149,29 @@ def run(
     from textune.training.engine.checkpoint import NAME, Checkpoints
     from textune.training.engine.past import Past
 
-    config = located(TrialConfig.model_validate(spec.config), folders)
+    config = located(TrialConfig.model_validate(spec.config), folders).in_short(spec.fidelity)
     prepared = prepare_data(config, folders, cache)
     checkpoints = Checkpoints(None if spec.folder is None else Path(spec.folder) / NAME, checkpoint_share)
-    identity = content_key("trial", spec.config, spec.seed, spec.folds, spec.objective.metric, prepared.fingerprint)
+    part = [
+        spec.folds,
+        spec.fidelity.model_dump(),
+        spec.aside,
+        None if spec.repeat is None else spec.repeat.model_dump(),
+    ]
+    identity = content_key("trial", spec.config, spec.seed, part, spec.objective.metric, prepared.fingerprint)
     past = Past.read(None if spec.checkpoint is None else Path(spec.checkpoint), identity)
-    numbers = range(len(prepared.splits.folds)) if spec.folds is None else spec.folds
+    parts = folds_of(spec, prepared.rows, prepared.splits, config.seed)
+    numbers = list(parts)
     for number in numbers[len(past.fits) :]:
-        fold = prepared.splits.folds[number]
+        fold = parts[number]
         training = _Training(spec, config, prepared, fold.train, number, folders, cache, memory_bytes)
         yield from training.run(number, fold.valid, past, checkpoints)
     result = _result(spec, training, past)
     if spec.folder is not None:
         folder = Path(spec.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        _save_outcomes(folder / "outcomes.npz", list(numbers), past.fits)
-        if len(numbers) == 1:
+        _save_outcomes(folder / "outcomes.npz", numbers, past.fits)
+        if len(numbers) == 1 and (spec.repeat is None or spec.repeat.purpose == "full"):
             training.pipeline(past.fits[0].precision, result.metrics).save(folder / "model")
     return result
 
@@ -226,6 +234,7 @@ class _Training:
             objective=self.spec.objective,
             seed=self.dropout,
             micro_batch=self.micro_batch.first(),
+            num_epochs=None if self.spec.repeat is None else self.spec.repeat.num_epochs,
         )
         if past.training is not None:
             fit.load_state(past.training)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from textune.config.base import DEFAULT, Component, Config
-from textune.records import Objective
+from textune.records import Fidelity, Objective
 
 __all__ = [
     "METRICS",
+    "ConfirmConfig",
     "DimensionConfig",
     "EarlyStoppingConfig",
     "ModelConfig",
     "SearchConfig",
+    "ShortConfig",
     "StudyConfig",
     "TrainingConfig",
     "TrialConfig",
@@ -175,6 +177,42 @@ class SearchConfig(Config):
         return Objective(metric=metric, direction="maximize")
 
 
+class ShortConfig(Config):
+    """How a search measures cheaply; the confirmation decides in full."""
+
+    epochs: int | None = Field(None, ge=1, description="epochs of a trial; null: as training.epochs says")
+    share: float | None = Field(None, gt=0, le=1, description="share of the train rows; null: all")
+    folds: int | None = Field(None, ge=1, description="the newest folds or date ranges only; null: all")
+
+
+class ConfirmConfig(Config):
+    """How the best configurations of a search are trained again, to tell merit from luck."""
+
+    top: int = Field(3, ge=1, description="configurations trained again; the study as written is added")
+    rows: Literal["resplit", "holdout", "same"] = Field(
+        "resplit",
+        description="what they are scored on: 'resplit': rows drawn for each repeat from those the search never scored;"
+        " 'holdout': rows set aside before the search; 'same': those they were chosen by",
+    )
+    max_repeats: int = Field(12, ge=3, description="trainings of each configuration at most")
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="chance of a false winner that is accepted")
+    margin: float = Field(0.005, gt=0, description="differences of the metric within this do not matter")
+    max_share: float = Field(
+        0.5, gt=0, description="of the time that the trials of the search took, how much the confirmation may take"
+    )
+
+
+def _off_is_none(value: Any) -> Any:
+    return None if value == "off" else value
+
+
+def _may_be_off(schema: dict[str, Any]) -> None:
+    schema["anyOf"].append({"const": "off"})
+
+
+Confirm = Annotated[ConfirmConfig | None, BeforeValidator(_off_is_none)]
+
+
 class TrialConfig(Config):
     """What one trial needs to know: the study without its search. A resolved trial config is a point."""
 
@@ -196,11 +234,23 @@ class TrialConfig(Config):
             )
         return self
 
+    def in_short(self, fidelity: Fidelity) -> Self:
+        """Returns the config with as many epochs as the fidelity allows."""
+        if fidelity.epochs is None or fidelity.epochs >= self.training.epochs:
+            return self
+        return self.model_copy(update={"training": self.training.model_copy(update={"epochs": fidelity.epochs})})
+
 
 class StudyConfig(TrialConfig):
     """One study: what to learn from, what to build, what may vary and where to run."""
 
     search: SearchConfig = Field(default={}, description="what may vary and how it is searched", validate_default=True)
+    short: ShortConfig = Field(default={}, description="how the search measures cheaply", validate_default=True)
+    confirm: Confirm = Field(
+        default={},
+        description="how the best are trained again, to tell merit from luck; 'off': not",
+        validate_default=True,
+    )
     execution: Annotated[Config, Component("executor")] = DEFAULT
     tracking: Trackers = Field(("table",), description="where numbers go, beside the event log", validate_default=True)
 

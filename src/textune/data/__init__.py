@@ -29,6 +29,7 @@ from textune.data.locate import is_url, locate
 from textune.data.prepare import Prepared, load_rows, prepare
 from textune.data.pretrained import PretrainedConfig
 from textune.data.reading import EncodingErrors, Reading, read_bytes
+from textune.data.redraw import folds_of, redraw
 from textune.data.split import GivenConfig, HoldoutConfig, KfoldConfig
 from textune.data.sst import SstConfig
 from textune.data.synthetic import SyntheticConfig
@@ -77,6 +78,7 @@ __all__ = [
     "describe",
     "encode",
     "eval_batches",
+    "folds_of",
     "is_url",
     "load_rows",
     "load_vectors",
@@ -85,5 +87,6 @@ __all__ = [
     "prepare",
     "read_bytes",
     "read_table",
+    "redraw",
     "train_batches",
 ]

@@ -54,6 +54,7 @@ class Fit:
         seed: of dropout.
         micro_batch: rows that go through the model at once at most; None: those of a batch. Halved where they do not
             fit into memory.
+        num_epochs: train for exactly so many, and look at the valid rows once, after the last; None: after each.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class Fit:
         objective: Objective,
         seed: int,
         micro_batch: int | None = None,
+        num_epochs: int | None = None,
     ) -> None:
+        self._num_epochs = num_epochs
         self._model, self._config, self._objective, self._seed = model, config, objective, seed
         self._train_batches = train
         self._valid_batches = list(valid) if isinstance(valid, Iterator) else valid
@@ -79,7 +82,7 @@ class Fit:
         self._epochs: list[EpochMeasurement] = []
         self._best: tuple[dict[str, Any], Predictions] | None = None
         memory.reset_peak(self._steps.device)
-        self._start_epoch()
+        self._start(_Epoch(1))
 
     @property
     def micro_batch(self) -> int | None:
@@ -87,17 +90,20 @@ class Fit:
         return self._steps.micro_batch
 
     def moments(self) -> Iterator[EpochMeasurement | None]:
-        """Trains. Yields a measurement after each epoch, and about ten times a second None: it can be stopped here.
+        """Trains. Yields measurements, and about ten times a second None: it can be stopped here.
 
         Raises:
             DivergedError: too many steps in a row, or the probability of a valid row, were not finite.
             MemoryError: the model does not fit into memory.
         """
-        while len(self._epochs) < self._config.epochs and not self._stopping.exhausted:
+        while not self._is_over:
             if not self._epoch.trained:
                 batches = self._train_batches(self._epoch.number)
                 yield from self._in_turns(_train(self._steps, batches, self._epoch, self._stopping.history))
                 self._epoch.trained = True
+            if self._epoch.number < (self._num_epochs or 0):
+                self._start(self._epoch.next_unmeasured())
+                continue
             collector = Collector(self._model, self._steps.precision)
             yield from self._in_turns(self._evaluate(collector))
             yield self._measured(collector.predictions())
@@ -110,11 +116,11 @@ class Fit:
         best, batch_size = self._epochs[self._stopping.best_epoch - 1], self._config.batch_size
         return FitResult(
             best_epoch=best.epoch,
-            epochs=len(self._epochs),
+            epochs=self._epochs[-1].epoch,
             value=best.value,
             metrics=best.metrics,
             valid=predictions,
-            stopped_early=len(self._epochs) < best.epochs,
+            stopped_early=self._num_epochs is None and len(self._epochs) < best.epochs,
             seconds=sum(epoch.seconds for epoch in self._epochs),
             examples_per_second=self._steps.num_rows / sum(epoch.train_seconds for epoch in self._epochs),
             peak_memory_bytes=memory.peak_bytes(self._steps.device),
@@ -151,9 +157,15 @@ class Fit:
         if self._epochs:
             self._best = state["best_weights"], Predictions(**state["best_predictions"])
 
-    def _start_epoch(self) -> None:
-        self._epoch = _Epoch(len(self._epochs) + 1)
-        self._turns.seed(derive(self._seed, "dropout", self._epoch.number))
+    @property
+    def _is_over(self) -> bool:
+        if self._num_epochs is not None:
+            return bool(self._epochs)
+        return len(self._epochs) == self._config.epochs or self._stopping.exhausted
+
+    def _start(self, epoch: _Epoch) -> None:
+        self._epoch = epoch
+        self._turns.seed(derive(self._seed, "dropout", epoch.number))
 
     def _in_turns(self, work: Iterator[None]) -> Iterator[None]:
         """Does `work`, and yields between turns, in which what is global in PyTorch is the caller's."""
@@ -186,7 +198,7 @@ class Fit:
             self._best = copy.deepcopy(self._model.state_dict()), predictions
         measurement = EpochMeasurement(
             epoch=epoch.number,
-            epochs=self._config.epochs,
+            epochs=self._num_epochs or self._config.epochs,
             value=metrics[self._objective.metric],
             metrics=metrics,
             learning_rate=self._steps.learning_rate,
@@ -195,7 +207,7 @@ class Fit:
             improved=improved,
         )
         self._epochs.append(measurement)
-        self._start_epoch()
+        self._start(_Epoch(epoch.number + 1))
         return measurement
 
 
@@ -236,7 +248,7 @@ class _Epoch:
         num_batches: trained on, or left out.
         num_rows: of the batches that were not left out; `total_loss` is the sum of their losses.
         trained: whether only its evaluation is left.
-        seconds: of its training and evaluation so far; `train_seconds` of its training alone.
+        seconds: of training and evaluation since the last measurement; `train_seconds` of training alone.
     """
 
     number: int
@@ -251,6 +263,9 @@ class _Epoch:
     def mean_loss(self) -> float:
         """NaN if every step was left out."""
         return self.total_loss / self.num_rows if self.num_rows else float("nan")
+
+    def next_unmeasured(self) -> _Epoch:
+        return _Epoch(self.number + 1, seconds=self.seconds, train_seconds=self.train_seconds)
 
 
 def _train(steps: Steps, batches: Iterable[Batch], epoch: _Epoch, history: list[float]) -> Iterator[None]:
