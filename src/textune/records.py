@@ -151,7 +151,10 @@ class TrialSpec(Record):
 
 
 class Progress(Record):
-    """One measurement inside a trial: the end of an epoch of a fold. `value` is the objective at this epoch."""
+    """One measurement inside a trial: the end of an epoch of a fold. `value` is the objective at this epoch.
+
+    `learning_rate` is that of the highest layer of the encoder, from which those of others follow.
+    """
 
     trial: int
     attempt: int = 1

@@ -3,6 +3,8 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from textune.config.study import ModelConfig
+from textune.models.nets.assemble import build_classifier
 from textune.registry import kinds
 from textune.training.optimizer import AdagradConfig, AdamConfig, AdamWConfig, RmspropConfig, SgdConfig
 
@@ -62,6 +64,55 @@ def test_dense_gradients_take_the_step_of_pytorch(config, reference):
             net(inputs).square().sum().backward()
             optimizer.step()
     torch.testing.assert_close(ours.weight, theirs.weight, rtol=1e-5, atol=1e-6)
+
+
+class TestLearningRatesByLayer:
+    @pytest.fixture
+    def classifier(self):
+        config = ModelConfig.model_validate(
+            {"embedding": {"size": 4}, "encoder": {"kind": "rnn", "hidden_size": 4, "num_layers": 3}}
+        )
+        return build_classifier(config, [str(token) for token in range(9)], None, 2, seed=0)
+
+    def rates(self, config, classifier):
+        """Returns the learning rates of embedding, three layers and head; each in one or two groups."""
+        optimizer = config.build(classifier)
+        rate_of = {weight: group["lr"] for group in optimizer.param_groups for weight in group["params"]}
+        assert rate_of.keys() == set(classifier.parameters())
+        assert all(group["lr"] == config.learning_rate * group["scale"] for group in optimizer.param_groups)
+        parts = [classifier.encoder.embedding, *classifier.encoder.forward_readers, classifier.head]
+        rates = [{rate_of[weight] for weight in part.parameters()} for part in parts]
+        assert all(len(rate) == 1 for rate in rates)
+        return [rate.pop() for rate in rates]
+
+    @pytest.mark.parametrize("kind", sorted(KINDS))
+    def test_fall_from_layer_to_layer(self, kind, classifier):
+        config = KINDS[kind](learning_rate=0.8, layer_decay=0.5, weight_decay=0.1)
+        assert self.rates(config, classifier) == [0.1, 0.2, 0.4, 0.8, 0.8]
+
+    def test_of_the_head_stand_apart(self, classifier):
+        config = AdamConfig(learning_rate=0.8, head_learning_rate=4.0)
+        assert self.rates(config, classifier) == [0.8, 0.8, 0.8, 0.8, 4.0]
+        assert len(config.build(classifier).param_groups) == 2
+
+    def test_are_one_group_where_they_are_equal(self, classifier):
+        assert len(AdamConfig().build(classifier).param_groups) == 1
+        assert len(AdamWConfig().build(classifier).param_groups) == 2  # with and without weight decay
+
+    def test_of_an_encoder_without_layers_are_one(self):
+        model = ModelConfig.model_validate({"embedding": {"size": 4}, "encoder": "bag-of-words"})
+        classifier = build_classifier(model, [str(token) for token in range(9)], None, 2, seed=0)
+        config = AdamConfig(learning_rate=0.8, layer_decay=0.5, head_learning_rate=0.4)
+        groups = config.build(classifier).param_groups
+        assert [(group["lr"], set(group["params"])) for group in groups] == [
+            (0.8, set(classifier.encoder.parameters())),
+            (0.4, set(classifier.head.parameters())),
+        ]
+
+    @pytest.mark.parametrize("layer_decay", [0.0, 1.5, -0.1])
+    def test_do_not_rise_downwards(self, layer_decay):
+        with pytest.raises(ValidationError, match="layer_decay"):
+            AdamConfig(layer_decay=layer_decay)
 
 
 def test_row_gradients_are_asked_for_where_they_are_chosen_or_exact():

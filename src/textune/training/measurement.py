@@ -46,7 +46,7 @@ class EpochMeasurement:
     Attributes:
         value: the study's objective.
         metrics: `valid.…` as asked for, and `train.loss`, the mean of what was minimized.
-        learning_rate: of the epoch's last step.
+        learning_rate: of the epoch's last step, in the highest layer of the encoder.
         seconds: training and evaluation together.
         train_seconds: the training steps alone.
         improved: whether its weights are the ones kept.

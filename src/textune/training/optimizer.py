@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
@@ -22,6 +23,16 @@ class OptimizerConfig(Config):
     weight_decay: float = Field(
         0.0, ge=0, description="pull of the weights towards zero (biases and norms are left alone)"
     )
+    head_learning_rate: float | None = Field(
+        None, gt=0, description="learning_rate of what stands above the encoder, pooling and head; null: the same"
+    )
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="each layer of the encoder learns at this share of the rate of the one above it, the highest at"
+        " learning_rate, embeddings as the lowest",
+    )
 
     @property
     def row_gradients(self) -> bool:
@@ -36,12 +47,35 @@ class OptimizerConfig(Config):
         """Returns the optimizer of the trainable parameters of `model`."""
 
     def _groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        if self.weight_decay == 0:
-            return [{"params": trainable, "weight_decay": 0.0}]
-        matrices = [parameter for parameter in trainable if parameter.ndim > 1]
-        vectors = [parameter for parameter in trainable if parameter.ndim <= 1]
-        return [{"params": matrices, "weight_decay": self.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        """Returns the trainable parameters by `scale`, the share of the learning rate that is theirs, and weight decay.
+
+        They are as few as can be, since each costs kernels of its own.
+        """
+        scales = self._scales(model)
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                weight_decay = self.weight_decay if parameter.ndim > 1 else 0.0
+                groups.setdefault((scales.get(parameter, 1.0), weight_decay), []).append(parameter)
+        return [
+            {"params": parameters, "weight_decay": weight_decay, "lr": self.learning_rate * scale, "scale": scale}
+            for (scale, weight_decay), parameters in sorted(groups.items(), key=itemgetter(0), reverse=True)
+        ]
+
+    def _scales(self, model: nn.Module) -> dict[nn.Parameter, float]:
+        """Returns the scale of each parameter; of those that are not in it, it is 1.
+
+        Source: Howard & Ruder 2018, section 3.1 (discriminative fine-tuning); Clark et al. 2020, appendix B (layer-wise
+        decay in transformers).
+        """
+        if self.head_learning_rate is None and self.layer_decay == 1:
+            return {}
+        encoder: Any = model.encoder
+        scales = dict.fromkeys(model.parameters(), (self.head_learning_rate or self.learning_rate) / self.learning_rate)
+        scales |= dict.fromkeys(encoder.parameters(), 1.0)
+        for depth, layer in enumerate(reversed(encoder.layers_upwards())):
+            scales |= dict.fromkeys(layer.parameters(), self.layer_decay**depth)
+        return scales
 
 
 EmbeddingUpdates = Literal["rows", "dense"]

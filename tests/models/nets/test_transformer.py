@@ -131,3 +131,14 @@ def test_a_text_longer_than_the_model_reads_is_a_sentence(build, family, most):
     longer_BT = torch.full((1, most + 1), 9)
     with pytest.raises(TextuneError, match=rf"has {most + 1} tokens.*reads {most} at most; set tokenizer.max_length"):
         encoder(longer_BT, longer_BT > 0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_layers_come_from_below(build, family):
+    encoder = build(family)
+    embeddings, *layers = encoder.layers_upwards()
+    assert len(layers) == 2
+    names = {id(weight): name for name, weight in encoder.named_parameters()}
+    assert all("embeddings" in names[id(weight)] for weight in embeddings.parameters())
+    for number, layer in enumerate(layers):
+        assert all(f"layer.{number}." in names[id(weight)] for weight in layer.parameters())

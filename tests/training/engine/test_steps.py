@@ -89,6 +89,25 @@ class TestNotFinite:
             task.fit(model, {"epochs": 3, "max_skipped_steps": 2}, train=train)
 
 
+def test_each_layer_learns_at_its_own_rate_under_one_schedule(task):
+    def changes(optimizer):
+        """Returns by how much a warming step moves each weight of embedding, convolution and head."""
+        config = ModelConfig.model_validate({"embedding": {"size": 4}, "encoder": "cnn"})
+        model = build_classifier(config, [str(token) for token in range(40)], None, 3, seed=0)
+        steps = steps_of(model, {"optimizer": optimizer, "schedule": {"kind": "constant", "warmup_fraction": 0.3}})
+        before = weights_of(model)
+        steps.step(task.batches(np.arange(16))[0], [], "step")
+        assert steps.learning_rate == optimizer["learning_rate"] / 4
+        return [new - old for old, new in zip(before, weights_of(model), strict=True)]
+
+    plain = changes({"kind": "sgd", "learning_rate": 0.5})
+    by_layer = changes({"kind": "sgd", "learning_rate": 0.5, "layer_decay": 0.5, "head_learning_rate": 1.0})
+    shares = [0.5, *[1.0] * (len(plain) - 3), 2.0, 2.0]
+    for change, plain_change, share in zip(by_layer, plain, shares, strict=True):
+        assert plain_change.abs().max() > 0
+        torch.testing.assert_close(change, plain_change * share, rtol=1e-4, atol=1e-6)
+
+
 class Narrow(nn.Module):
     """Has room for a few rows at once."""
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -46,6 +47,13 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, ids_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]: ...
+
+    def layers_upwards(self) -> Sequence[nn.Module]:
+        """Returns its layers, the lowest first, for learning rates by layer; none: all of it is one layer.
+
+        What stands in none of them is part of the highest.
+        """
+        return ()
 
     def adapt(self, ids_L: NDArray[np.integer], offsets_N1: NDArray[np.int64]) -> None:
         """Called once before training with the train texts, cut as in training: the place to count what they hold.

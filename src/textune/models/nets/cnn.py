@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -34,6 +34,9 @@ class Cnn(Encoder):
         vectors_BTD = self.embedding(ids_BT)
         hidden = [_convolve(cast("nn.Conv1d", layer), vectors_BTD) for layer in self.convolutions]
         return self.activation(torch.cat(hidden, -1)), mask_BT
+
+    def layers_upwards(self) -> Sequence[nn.Module]:
+        return (self.embedding, self.convolutions)
 
 
 def _convolve(layer: nn.Conv1d, vectors_BTD: Tensor) -> Tensor:

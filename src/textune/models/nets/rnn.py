@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -53,6 +53,10 @@ class Rnn(Encoder):
                 states_BTH = torch.cat([states_BTH, _reorder(backward_BTH, order_L)], -1)
             hidden_BTD = states_BTH
         return hidden_BTD, mask_BT
+
+    def layers_upwards(self) -> Sequence[nn.Module]:
+        readers = [self.forward_readers, self.backward_readers] if self.backward_readers else [self.forward_readers]
+        return (self.embedding, *(nn.ModuleList(layer) for layer in zip(*readers, strict=True)))
 
 
 def _reversed_order(mask_BT: Tensor) -> Tensor:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -60,14 +61,18 @@ class Transformer(Encoder):
         """Returns the embeddings and the lowest layers; nothing for 0."""
         if num_layers == 0:
             return []
+        embeddings_and_layers = self.layers_upwards()
+        most = max(0, len(embeddings_and_layers) - 1)
+        if num_layers > most:
+            message = f"is {num_layers}, but {plain(self.name)} has {most} layers that can be frozen"
+            raise StudyError([Problem("", "model.encoder.num_frozen_layers", message)])
+        return list(embeddings_and_layers[: 1 + num_layers])
+
+    def layers_upwards(self) -> Sequence[nn.Module]:
         expected = self.module.config.num_hidden_layers
         lists = (part for part in self.module.modules() if isinstance(part, nn.ModuleList) and len(part) == expected)
         layers = next(lists, None)
-        if layers is None or num_layers > expected:
-            most = 0 if layers is None else expected
-            message = f"is {num_layers}, but {plain(self.name)} has {most} layers that can be frozen"
-            raise StudyError([Problem("", "model.encoder.num_frozen_layers", message)])
-        return [self.module.embeddings, *layers[:num_layers]]
+        return () if layers is None else (self.module.embeddings, *layers)
 
 
 def _module(config: TransformerConfig) -> Any:

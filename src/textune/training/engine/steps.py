@@ -33,7 +33,7 @@ class Steps:
     Attributes:
         num_steps: how many were done or left out; the schedule follows it.
         num_rows: of their batches.
-        learning_rate: of the last one.
+        learning_rate: of the last one, in the highest layer of the encoder.
         micro_batch: rows that go through the model at once at most; None: those of a batch.
     """
 
@@ -111,7 +111,7 @@ class Steps:
         top = self._top_learning_rate * self._schedule.reduction(history)
         self.learning_rate = top * self._schedule.factor(self.num_steps, self._total_steps)
         for group in self._optimizer.param_groups:
-            group["lr"] = self.learning_rate
+            group["lr"] = self.learning_rate * group.get("scale", 1.0)
 
     def _gradients_in_memory(self, batch: Batch) -> tuple[float, float]:
         """As `_gradients`, in parts half as large until they fit."""
