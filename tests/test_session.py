@@ -79,7 +79,7 @@ class TestTheHandOver:
         if keep == "none":
             assert not finished.folder.best.exists()
             return
-        config = json.loads((finished.folder.best / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((finished.folder.best / "textune.json").read_text(encoding="utf-8"))
         assert config["study"]["trial"] == finished.record.best.spec.number
 
 

@@ -114,7 +114,7 @@ class TestFolds:
     def test_can_be_chosen(self, run_trial, tmp_path):
         measurements, _, _ = run_trial(self.FOLDS, folds=(2,), folder=tmp_path)
         assert [each.fold for each in measurements] == [2, 2]
-        assert (tmp_path / "model" / "config.json").exists()
+        assert (tmp_path / "model" / "textune.json").exists()
 
     def test_end_in_one_model_of_all_rows_but_the_test_rows(self, tiny_study, run_trial):
         loaded = load_study(tiny_study, self.FOLDS)

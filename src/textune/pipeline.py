@@ -1,7 +1,8 @@
 """The pipeline: tokenizer + model + classes; what is saved at the end and predicts ever after.
 
-A folder of safetensors and JSON, no pickle: `model.safetensors`, `tokenizer.json`, `config.json`, a card (`README.md`),
-and the plug-in files that define parts of the model.
+A folder of safetensors and JSON, no pickle: `model.safetensors`, `tokenizer.json`, `textune.json`, a card
+(`README.md`), and the plug-in files that define parts of the model. That of a transformer is one of the transformers
+library, too: weights have its names, `config.json` and `tokenizer_config.json` are its own.
 """
 
 # N texts, K classes
@@ -23,6 +24,7 @@ from textune.config.base import Config
 from textune.config.study import ModelConfig
 from textune.data import Examples, Keep, encode, eval_batches
 from textune.errors import TextuneError, plain
+from textune.models import TransformerConfig
 from textune.registry import is_loaded, load_plugin, plugin_file
 from textune.storage import write_atomically
 from textune.version import __version__
@@ -31,14 +33,18 @@ if TYPE_CHECKING:
     import tokenizers
 
     from textune.models.nets.base import TextClassifier
+    from textune.models.nets.hugging_face import Layout
 
-__all__ = ["Pipeline", "PipelineConfig"]
+__all__ = ["SETTINGS", "Pipeline", "PipelineConfig"]
+
+SETTINGS = "textune.json"
+"""The file that a folder is known by."""
 
 
 class PipelineConfig(Config):
-    """What `config.json` of a pipeline holds."""
+    """What `textune.json` of a pipeline holds."""
 
-    format: Literal[1] = Field(1, description="changes when an older Textune could not read it")
+    format: Literal[2] = Field(2, description="changes when an older Textune could not read it")
     textune: str = Field(__version__, description="the version that wrote it")
     classes: tuple[str, ...] = Field((), strict=False, description="class names, in the order of the outputs")
     max_length: int | None = Field(256, ge=1, description="tokens that are read of a text; null: all")
@@ -63,16 +69,26 @@ class Pipeline:
         from safetensors.torch import save
 
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
         sources = {path.name: path.read_bytes() for path in _plugin_files(self.config.model)}
         plugins = {name: _digest(source) for name, source in sources.items()}
         config = self.config.model_copy(update={"plugins": plugins})
-        for name, source in sources.items():
-            write_atomically(folder / name, source)
-        write_atomically(folder / "model.safetensors", save(tensors))
-        write_atomically(folder / "tokenizer.json", self.tokenizer.to_str(pretty=False))
-        write_atomically(folder / "README.md", _card(config))
-        write_atomically(folder / "config.json", json.dumps(config.dump(), indent=2, ensure_ascii=False) + "\n")
+        layout = _library_layout(config.model, self.model)
+        tensors = self.model.state_dict() if layout is None else layout.tensors()
+        files: dict[str, str | bytes] = {
+            **sources,
+            "model.safetensors": save({name: each.contiguous() for name, each in tensors.items()}, {"format": "pt"}),
+            "tokenizer.json": self.tokenizer.to_str(pretty=False),
+            "README.md": _card(config, layout),
+        }
+        if layout is not None:
+            files |= layout.code
+            files["config.json"] = _json(layout.config(config.classes))
+            files["tokenizer_config.json"] = _json(layout.tokenizer_config(self.tokenizer, config.max_length))
+        for name, content in {
+            **files,
+            SETTINGS: _json(config.dump()),
+        }.items():  # it is a pipeline once the last is there
+            write_atomically(folder / name, content)
 
     @classmethod
     def load(cls, folder: Path, *, allow_plugins: bool = False) -> Pipeline:
@@ -95,7 +111,8 @@ class Pipeline:
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             tokens = [tokenizer.id_to_token(index) or "" for index in range(tokenizer.get_vocab_size())]
             model = build_classifier(config.model, tokens, None, len(config.classes), seed=0)
-            model.load_state_dict(load_file(folder / "model.safetensors"))
+            layout, tensors = _library_layout(config.model, model), load_file(folder / "model.safetensors")
+            model.load_state_dict(tensors if layout is None else layout.own(tensors))
         except TextuneError:
             raise
         except Exception as error:  # the tokenizers package raises nothing narrower
@@ -122,11 +139,11 @@ class Pipeline:
 
 
 def _read_config(folder: Path, *, allow_plugins: bool) -> PipelineConfig:
-    path = folder / "config.json"
+    path = folder / SETTINGS
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise TextuneError(f"{folder} holds no model (it has no config.json); has the study ended?") from None
+        raise TextuneError(f"{folder} holds no model (it has no {SETTINGS}); has the study ended?") from None
     except (ValueError, RecursionError) as error:
         raise TextuneError(f"{path} is damaged: {error}") from error
     if not isinstance(settings, dict):
@@ -139,6 +156,15 @@ def _read_config(folder: Path, *, allow_plugins: bool) -> PipelineConfig:
         raise TextuneError(f"{path} cannot be used by textune {__version__}: {reasons}") from error
 
 
+def _library_layout(config: ModelConfig, model: TextClassifier) -> Layout | None:
+    """Returns how the transformers library keeps a model, None if it does not."""
+    if not isinstance(config.encoder, TransformerConfig):
+        return None
+    from textune.models.nets.hugging_face import layout_of
+
+    return layout_of(model)
+
+
 def _plugin_files(model: ModelConfig) -> list[Path]:
     """Returns the plug-in files that define parts of a model."""
     parts = (model.embedding, model.encoder, model.pooling, model.head)
@@ -147,7 +173,7 @@ def _plugin_files(model: ModelConfig) -> list[Path]:
 
 def _load_plugins(folder: Path, plugins: Any, *, allow: bool) -> None:
     if not isinstance(plugins, dict) or not all(isinstance(each, str) for each in plugins.values()):
-        raise TextuneError(f"{folder / 'config.json'} is damaged: plugins must be file names and their SHA-256")
+        raise TextuneError(f"{folder / SETTINGS} is damaged: plugins must be file names and their SHA-256")
     for name in plugins:
         if Path(name).name != name or Path(name).suffix != ".py":
             raise TextuneError(f"{folder} names the plug-in '{plain(name)}', which is no Python file beside it")
@@ -166,7 +192,11 @@ def _digest(source: bytes) -> str:
     return hashlib.sha256(source).hexdigest()
 
 
-def _card(config: PipelineConfig) -> str:
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _card(config: PipelineConfig, layout: Layout | None) -> str:
     """Returns what a person who finds the folder should know."""
     study = config.study
     measured = {name: value for name, value in study.get("metrics", {}).items() if name.startswith("valid.")}
@@ -178,8 +208,23 @@ A text classifier trained by Textune {config.textune} (trial {study.get("trial",
 It tells {classes} from each other.
 
 Use it with `textune predict FOLDER texts.csv`, where FOLDER is the folder of this file.
-
+{"" if layout is None else _library_use(config, layout)}
 Measured on the valid rows, by which it was chosen (scores on test rows stand in the report of the study):
 
 {metrics}
+"""
+
+
+def _library_use(config: PipelineConfig, layout: Layout) -> str:
+    """Returns how the transformers library predicts with the folder, and where it differs."""
+    trust = ", trust_remote_code=True" if layout.code else ""
+    notes = [f"It runs `{name}` of this folder." for name in layout.code]
+    if config.max_length is not None:
+        notes.append(f"Pass `truncation=True` with texts, for those of more than {config.max_length} tokens.")
+    if config.keep != "start":
+        notes.append(f"It reads the start of such texts; Textune reads what it was trained on (`keep: {config.keep}`).")
+    if config.precision != "fp32":
+        notes.append(f"It computes in fp32, Textune in {config.precision} as in training: the last digits differ.")
+    return f"""
+In Python, `transformers.pipeline("text-classification", FOLDER{trust})` predicts the same. {" ".join(notes)}
 """

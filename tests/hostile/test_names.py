@@ -109,13 +109,13 @@ def model(finished, tmp_path):
 
 @pytest.mark.parametrize("name", ["../evil.py", "/tmp/evil.py", "a/b.py", "", ".", ".."])
 def test_a_model_runs_no_code_but_that_beside_it(model, name):
-    config = json.loads((model / "config.json").read_text())
-    (model / "config.json").write_text(json.dumps({**config, "plugins": {name: "0" * 64}}))
+    config = json.loads((model / "textune.json").read_text())
+    (model / "textune.json").write_text(json.dumps({**config, "plugins": {name: "0" * 64}}))
     with pytest.raises(TextuneError, match=r"names the plug-in '.*', which is no Python file beside it"):
         Pipeline.load(model, allow_plugins=True)
 
 
-@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+@pytest.mark.parametrize("name", ["textune.json", "tokenizer.json", "model.safetensors"])
 def test_a_damaged_model_is_told(model, name):
     content = (model / name).read_bytes()
     for damaged in (b"", content[: len(content) // 2], b"\xff" * 100, b"[1]", b"[" * 50_000, b'{"a": 1}'):

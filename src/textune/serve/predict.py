@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 from textune.data import Reading, Table, locate, read_bytes, read_table
 from textune.errors import DataError, TextuneError, plain
 from textune.errors import suggestion as closest
-from textune.pipeline import Pipeline
+from textune.pipeline import SETTINGS, Pipeline
 from textune.storage import redact, write_atomically
 
 if TYPE_CHECKING:
@@ -89,11 +89,9 @@ def find_pipeline(path: Path, *, allow_plugins: bool = False) -> Pipeline:
         TextuneError: there is none.
     """
     for candidate in (path / "best", path, Path("runs") / path / "best"):
-        if (candidate / "config.json").is_file():
+        if (candidate / SETTINGS).is_file():
             return Pipeline.load(candidate, allow_plugins=allow_plugins)
-    raise TextuneError(
-        f"{path} holds no model: neither {path / 'best' / 'config.json'} nor {path / 'config.json'} exists"
-    )
+    raise TextuneError(f"{path} holds no model: neither {path / 'best' / SETTINGS} nor {path / SETTINGS} exists")
 
 
 def read_input(file: str, stdin: BinaryIO, columns: Sequence[str] = ("text",)) -> Input:

@@ -19,6 +19,7 @@ __all__ = ["ClassHead"]
 class ClassHead(Head):
     def __init__(self, config: ClassHeadConfig, input_size: int, num_classes: int) -> None:
         super().__init__()
+        self.hidden_size, self.num_classes = config.hidden_size, num_classes
         layers: list[nn.Module] = [nn.Dropout(config.dropout)]
         if config.hidden_size is not None:
             layers += [nn.Linear(input_size, config.hidden_size), nn.ReLU(), nn.Dropout(config.dropout)]
