@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from measuring import processor
 from textune.config.space import Resolver
 from textune.execution.processes import ProcessesConfig
 from textune.execution.serial import SerialConfig
@@ -122,14 +123,6 @@ def main() -> None:
     if options.save:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def processor() -> str:
-    """Returns the processor's name and the number of cores."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]} × {len(names)}" if names else platform.machine()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
-from overhead import processor
+from measuring import processor
 from textune import commands
 from textune.records import TrialResult, TrialState
 from textune.registry import register

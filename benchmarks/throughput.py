@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
@@ -28,9 +27,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import stats
 from torch import nn
 
+from measuring import paired_difference, processor, saved_rows
 from textune.config.study import TrialConfig
 from textune.data import Cache, Prepared, eval_batches, num_batches, prepare, train_batches
 from textune.data.base import DataConfig, SplitConfig, TokenizerConfig
@@ -187,14 +186,6 @@ class Measured:
         """Median over the epochs of how many times as long the loop took as Textune."""
         return statistics.median(a / b for a, b in zip(self.seconds[loop], self.seconds["textune"], strict=False))
 
-    def difference(self) -> tuple[float, float]:
-        """Mean of the paired differences in accuracy, and its lower one-sided 97.5% bound (Student's t)."""
-        differences = np.subtract(self.textune_accuracy, self.typical_accuracy)
-        mean, count = float(differences.mean()), len(differences)
-        if count < 2:
-            return mean, float("-inf")
-        return mean, mean - float(stats.t.ppf(0.975, count - 1) * differences.std(ddof=1) / count**0.5)
-
 
 def measure(case: Case, seeds: int, max_rows: int | None, folders: Sequence[Path], cache: Cache) -> Measured:
     settings = {"batch_size": BATCH_SIZE, "optimizer": {"learning_rate": LEARNING_RATE}}
@@ -242,7 +233,7 @@ COLUMNS = (
 
 def row(measured: Measured) -> str:
     maximum, batch, textune = (statistics.median(measured.seconds[loop]) for loop in ("maximum", "batch", "textune"))
-    mean, low = measured.difference()
+    mean, low = paired_difference(measured.textune_accuracy, measured.typical_accuracy)
     cells = (
         measured.case.title,
         f"{measured.num_rows:,}",
@@ -273,16 +264,6 @@ difference over seeds, and should lie above {NON_INFERIORITY}.
 """ + "".join(f"{row}\n" for row in rows)
 
 
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    return f"{len(names)} × {names[0]}{' with AMX' if 'amx_bf16' in flags else ''}" if names else platform.processor()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Textune's training against a typical loop")
     parser.add_argument("--models", nargs="+", choices=list(CASES), default=list(CASES))
@@ -290,7 +271,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=None, help="train rows at most (default: all)")
     parser.add_argument("--save", action="store_true", help=f"write {RESULTS}")
     options = parser.parse_args()
-    rows = saved_rows()
+    rows = saved_rows(RESULTS, {name: case.title for name, case in CASES.items()})
     for name in options.models:
         print(CASES[name].title, flush=True)
         with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
@@ -307,12 +288,6 @@ def run(name: str, seeds: int, max_rows: int | None) -> str:
     folders = (Path(os.environ.get("TEXTUNE_DATA", ".")),)
     with tempfile.TemporaryDirectory() as cache:
         return row(measure(CASES[name], seeds, max_rows, folders, Cache(Path(cache))))
-
-
-def saved_rows() -> dict[str, str]:
-    """Returns the rows of the results page, by model; those measured now take their places."""
-    lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.is_file() else []
-    return {name: line for name, case in CASES.items() for line in lines if line.startswith(f"| {case.title} |")}
 
 
 if __name__ == "__main__":
