@@ -97,8 +97,8 @@ class TrainingConfig(Config):
     early_stopping: EarlyStoppingConfig = Field(
         default={}, description="when a trial stops by itself", validate_default=True
     )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="'auto': bf16 where the processor computes in it"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="'auto': bf16 where processor or GPU compute in it, fp16 (with loss scaling) on other GPUs"
     )
     length_buckets: bool = Field(True, description="batches of texts of similar length (faster), or of any length")
     metrics: Names = Field(

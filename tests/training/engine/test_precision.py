@@ -9,7 +9,7 @@ from textune.training.engine.precision import autocast, flushed_denormals, resol
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_what_is_named_is_taken(precision):
     assert resolve(precision, nn.Linear(2, 2), CPU) == precision
 
@@ -36,6 +36,8 @@ def test_products_are_computed_in_what_was_resolved():
     linear = nn.Linear(4, 4)
     with autocast("bf16", CPU):
         assert linear(torch.ones(1, 4)).dtype is torch.bfloat16
+    with autocast("fp16", CPU):
+        assert linear(torch.ones(1, 4)).dtype is torch.float16
     with autocast("fp32", CPU):
         assert linear(torch.ones(1, 4)).dtype is torch.float32
 

@@ -130,6 +130,18 @@ def test_clipping_of_rows_is_clipping_of_the_full_table(ids, max_norm):
         torch.testing.assert_close(ours.grad.to_dense(), reference.grad, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("max_norm", [None, 0.01, 1e6])
+def test_the_scale_of_the_loss_is_taken_out_of_rows_and_full_tables(max_norm):
+    plain, scaled = (nn.Sequential(table(sparse=True), nn.Linear(WIDTH, WIDTH)) for _ in range(2))
+    scaled.load_state_dict(plain.state_dict())
+    for model, scale in ((plain, 1.0), (scaled, 1024.0)):
+        (model(torch.tensor([1, 2, 2])).square().sum() * scale).backward()
+    norms = clip_gradients(plain.parameters(), max_norm), clip_gradients(scaled.parameters(), max_norm, 1024.0)
+    assert norms[0] == pytest.approx(norms[1])
+    for ours, reference in zip(scaled.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad.to_dense(), reference.grad.to_dense())
+
+
 def test_several_tables_and_weighted_bags_are_trained_in_one_step():
     bag, words = nn.EmbeddingBag(1 << 18, 3, mode="sum"), nn.Embedding(50, 4)
     model = nn.ModuleList([bag, words, nn.Linear(3, 4)])

@@ -108,6 +108,75 @@ def test_each_layer_learns_at_its_own_rate_under_one_schedule(task):
         torch.testing.assert_close(change, plain_change * share, rtol=1e-4, atol=1e-6)
 
 
+SLOWLY = {"precision": "fp16", "optimizer": {"kind": "sgd", "learning_rate": 1e-6}}
+
+
+class TestHalfPrecision:
+    @pytest.fixture
+    def steep(self, task):
+        """A model whose gradients are 200 times as large as they should be, or not finite at all if `model.broken`."""
+
+        class Model(type(task.model())):
+            broken = False
+
+            def forward(self, ids_BT, mask_BT):
+                logits_BK = super().forward(ids_BT, mask_BT)
+                if self.broken:
+                    return logits_BK + (self.linear.weight.sum() * 0).sqrt()  # the slope of a root at 0
+                return logits_BK + 199 * (logits_BK - logits_BK.detach())
+
+        torch.manual_seed(0)
+        return Model(dropout=0.0)
+
+    @pytest.mark.parametrize("kind", ["adam", "sgd", "rmsprop"])
+    @pytest.mark.parametrize("max_grad_norm", [None, 0.01])
+    def test_takes_nearly_the_steps_of_single_precision(self, task, kind, max_grad_norm):
+        def train(precision):
+            model = task.model(dropout=0.0)
+            settings = {"precision": precision, "optimizer": {"kind": kind, "learning_rate": 0.01}}
+            steps = steps_of(model, {**settings, "max_grad_norm": max_grad_norm})
+            losses = [steps.step(batch, [], "step") for batch in task.train(1)]
+            return losses, weights_of(model)
+
+        torch.testing.assert_close(train("fp16"), train("fp32"), rtol=0.02, atol=0.002)
+
+    def test_lowers_its_loss_scale_until_gradients_fit(self, task, steep):
+        steps = steps_of(steep, {**SLOWLY, "max_skipped_steps": 0})
+        (batch,) = task.batches(np.arange(16))
+        losses = [steps.step(batch, [], "step") for _ in range(12)]
+        first = next(number for number, loss in enumerate(losses) if loss is not None)
+        assert 1 < first == steps.guard.num_skipped
+        assert None not in losses[first:]
+
+    def test_knows_gradients_that_no_scale_makes_finite(self, task, steep):
+        steps = steps_of(steep, {"precision": "fp16", "max_skipped_steps": 2})
+        steep.broken = True
+        (batch,) = task.batches(np.arange(16))
+        weights = weights_of(steep)
+        for _ in range(16 + 2):
+            assert steps.step(batch, [], "step") is None
+        assert all(map(torch.equal, weights_of(steep), weights))
+        with pytest.raises(DivergedError, match=r"norm of the gradients is .*; 2 steps before it were skipped"):
+            steps.step(batch, [], "step")
+
+    def test_a_loss_that_is_not_finite_is_not_for_the_scale(self, task, steep):
+        steps = steps_of(steep, {"precision": "fp16", "max_skipped_steps": 0})
+        with torch.no_grad():
+            steep.linear.bias.fill_(float("nan"))
+        with pytest.raises(DivergedError, match="the loss is nan"):
+            steps.step(task.batches(np.arange(16))[0], [], "step")
+
+    def test_goes_on_with_the_scale_it_had(self, task, steep):
+        settings = {**SLOWLY, "max_skipped_steps": 0}
+        (batch,) = task.batches(np.arange(16))
+        first = steps_of(steep, settings)
+        while first.step(batch, [], "step") is None:
+            pass
+        second = steps_of(steep, settings)
+        second.load_state(first.state())
+        assert second.step(batch, [], "step") is not None
+
+
 class Narrow(nn.Module):
     """Has room for a few rows at once."""
 

@@ -12,11 +12,7 @@ __all__ = ["DivergenceGuard"]
 
 @dataclass
 class DivergenceGuard:
-    """Keeps steps out whose loss or gradients are not finite, and gives up after too many of them in a row.
-
-    On a GPU, reading both numbers makes the host wait for every step. There the verdict can stay a tensor: fused
-    optimizers that find a 1 in `found_inf` leave the weights and their state alone, and the host counts later.
-    """
+    """Keeps steps out whose loss or gradients are not finite, and gives up after too many of them in a row."""
 
     max_skipped_steps: int
     num_skipped: int = 0

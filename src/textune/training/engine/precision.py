@@ -15,17 +15,21 @@ __all__ = ["autocast", "flushed_denormals", "resolve"]
 
 
 def resolve(precision: str, model: nn.Module, device: torch.device) -> str:
-    """Returns `fp32` or `bf16`; `auto` is bf16 where the processor multiplies in it and the model gains from it."""
+    """Returns `fp32`, `bf16` or `fp16`.
+
+    `auto` is bf16 where the device multiplies in it, fp16 on other GPUs, and fp32 where the model gains from neither.
+    """
     if precision != "auto":
         return precision
-    return "bf16" if _computes_in_bf16(device) and _gains(model) else "fp32"
+    half = "bf16" if _computes_in_bf16(device) else "fp16" if device.type == "cuda" else "fp32"
+    return half if _gains(model) else "fp32"
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
     """Returns the context of a forward pass: matrix products in `precision`, weights and sums in fp32."""
     if precision == "fp32":
         return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    return torch.autocast(device.type, dtype=torch.float16 if precision == "fp16" else torch.bfloat16)
 
 
 @contextmanager
@@ -41,7 +45,8 @@ def flushed_denormals() -> Iterator[None]:
 
 def _computes_in_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
     capabilities = torch.cpu.get_capabilities()

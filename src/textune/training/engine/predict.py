@@ -37,7 +37,7 @@ def predict(model: nn.Module, batches: Iterable[Batch], precision: str = "fp32")
     Args:
         model: (ids_BT, mask_BT) → logits_BK; its training mode is left as it was.
         batches: each row once.
-        precision: `fp32` or `bf16`.
+        precision: `fp32`, `bf16` or `fp16`.
     """
     was_training = model.training
     model.eval()

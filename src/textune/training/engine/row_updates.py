@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -41,10 +41,15 @@ def merge_repeated_rows(gradient: Tensor) -> Tensor:
     return torch.sparse_coo_tensor(rows_U[None], sums_UD, gradient.shape, is_coalesced=True, check_invariants=False)
 
 
-def clip_gradients(weights: Iterable[Tensor], max_norm: float | None) -> float:
+def clip_gradients(weights: Iterable[Tensor], max_norm: float | None, loss_scale: float = 1.0) -> float:
     """Returns the common 2-norm of all gradients, rows and full tables alike; scales them down to `max_norm` if given.
 
     Where it is not finite, the gradients stay as they are.
+
+    Args:
+        weights: what they are gradients of.
+        max_norm: None: no clipping.
+        loss_scale: what the loss was multiplied with; they are divided by it.
     """
     gradients = []
     for weight in weights:
@@ -55,10 +60,20 @@ def clip_gradients(weights: Iterable[Tensor], max_norm: float | None) -> float:
             weight.grad = gradient = merge_repeated_rows(gradient)
             gradient = gradient._values()
         gradients.append(gradient)
-    norm = math.hypot(*(each.item() for each in torch._foreach_norm(gradients)))
-    if max_norm is not None and max_norm < norm < math.inf:
-        torch._foreach_mul_(gradients, max_norm / norm)
+    norm = math.hypot(*_numbers(torch._foreach_norm(gradients))) / loss_scale
+    factor = 1.0 / loss_scale
+    if max_norm is not None and norm > max_norm:
+        factor *= max_norm / norm
+    if factor != 1.0 and norm < math.inf:
+        torch._foreach_mul_(gradients, factor)
     return norm
+
+
+def _numbers(scalars: Sequence[Tensor]) -> list[float]:
+    """Returns the values of tensors that hold one number each. A GPU is waited for once, not for each of them."""
+    if scalars and scalars[0].is_cuda:
+        return torch.stack(list(scalars)).tolist()
+    return [scalar.item() for scalar in scalars]
 
 
 class _RowUpdates(torch.optim.Optimizer):

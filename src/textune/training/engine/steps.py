@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from textune.config.study import TrainingConfig
 from textune.memory import is_exhausted, release_memory
 from textune.training.engine import memory, precision
 from textune.training.engine.guards import DivergenceGuard
+from textune.training.engine.loss_scale import LossScale
 from textune.training.engine.predict import device_of, tensors
 from textune.training.engine.row_updates import clip_gradients, use_row_gradients
 from textune.training.engine.turns import random_generator
@@ -52,6 +54,7 @@ class Steps:
         self.model, self.device = model, device_of(model)
         self.precision = precision.resolve(config.precision, model, self.device)
         self.guard = DivergenceGuard(config.max_skipped_steps)
+        self._loss_scale = LossScale()
         self.num_steps = self.num_rows = 0
         self.learning_rate = 0.0
         self.micro_batch = micro_batch
@@ -77,7 +80,10 @@ class Steps:
         """
         self._set_learning_rate(history)
         loss, gradient_norm = self._gradients_in_memory(batch)
-        allowed = self.guard.allows(loss, gradient_norm, self.learning_rate, name)
+        overflowed = self.precision == "fp16" and math.isfinite(loss) and self._loss_scale.overflowed(gradient_norm)
+        if overflowed:
+            self.guard.num_skipped += 1
+        allowed = not overflowed and self.guard.allows(loss, gradient_norm, self.learning_rate, name)
         if allowed:
             self._update()
         self._optimizer.zero_grad(set_to_none=True)
@@ -93,6 +99,7 @@ class Steps:
             "num_rows": self.num_rows,
             "learning_rate": self.learning_rate,
             "micro_batch": self.micro_batch,
+            "loss_scale": asdict(self._loss_scale),
             "num_skipped": self.guard.num_skipped,
             "skipped_in_a_row": self.guard.skipped_in_a_row,
         }
@@ -105,6 +112,7 @@ class Steps:
         self.num_steps, self.num_rows = state["num_steps"], state["num_rows"]
         self.learning_rate = state["learning_rate"]
         self.micro_batch = min((size for size in (state["micro_batch"], self.micro_batch) if size), default=None)
+        self._loss_scale = LossScale(**state["loss_scale"])
         self.guard.num_skipped, self.guard.skipped_in_a_row = state["num_skipped"], state["skipped_in_a_row"]
 
     def _set_learning_rate(self, history: list[float]) -> None:
@@ -144,16 +152,19 @@ class Steps:
         self.micro_batch = (num_rows + 1) // 2
 
     def _gradients(self, batch: Batch) -> tuple[float, float]:
-        """Returns the loss of the batch and the norm of its gradients; where the loss is not finite, there are none."""
+        """Returns the loss of the batch and the norm of its gradients, which are none if the loss is not finite."""
         ids_BT, mask_BT, labels_B = tensors(batch, self.device)
-        total = 0.0
+        scale = self._loss_scale.value if self.precision == "fp16" else 1.0
+        losses = []
         for ids_PT, mask_PT, labels_P in self._parts(ids_BT, mask_BT, labels_B):
             loss = self._share_of_loss(ids_PT, mask_PT, labels_P, labels_B)
-            total += loss.item()
-            if not math.isfinite(total):
-                return total, 0.0
-            loss.backward()  # type: ignore[no-untyped-call]
-        return total, clip_gradients(self._weights, self._max_grad_norm)
+            losses.append(loss.detach())
+            # To look at a number of a GPU is to wait until it is there, so all of them are looked at in the end.
+            if not loss.is_cuda and not math.isfinite(loss.item()):
+                return loss.item(), 0.0
+            (loss if scale == 1.0 else loss * scale).backward()  # type: ignore[no-untyped-call]
+        norm = clip_gradients(self._weights, self._max_grad_norm, scale)
+        return sum(loss.item() for loss in losses), norm
 
     def _parts(self, *batch: Tensor) -> Iterable[tuple[Tensor, ...]]:
         size = self.micro_batch
