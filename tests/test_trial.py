@@ -67,7 +67,8 @@ def test_stops_early_where_nothing_improves(run_trial):
 def test_leaves_what_statistics_and_prediction_need(run_trial, tmp_path):
     _, result, prepared = run_trial(folder=tmp_path / "attempt")
     with np.load(tmp_path / "attempt" / "outcomes.npz", allow_pickle=False) as outcomes:
-        assert set(outcomes) == {"rows", "labels", "probabilities", "folds"}
+        assert set(outcomes) == {"rows", "labels", "probabilities", "folds", "dates"}
+        assert (outcomes["dates"] == prepared.rows.dates_N[outcomes["rows"]]).all()
         assert outcomes["rows"].tolist() == prepared.splits.folds[0].valid.tolist()
         assert outcomes["labels"].tolist() == prepared.labels_N[prepared.splits.folds[0].valid].tolist()
         assert outcomes["probabilities"].sum(1) == pytest.approx(1)
@@ -106,6 +107,10 @@ class TestFolds:
         best = [max(each.value for each in measurements if each.fold == fold) for fold in range(3)]
         assert result.value == pytest.approx(np.mean(best))
         assert result.epochs == 6
+        folds = result.details["folds"]
+        assert [each["metrics"]["valid.accuracy"] for each in folds] == best
+        assert [each["name"] for each in folds] == ["fold 1", "fold 2", "fold 3"]
+        assert [each["rows"] for each in folds] == [len(fold.valid) for fold in prepared.splits.folds]
         with np.load(tmp_path / "outcomes.npz", allow_pickle=False) as outcomes:
             parts = [outcomes["rows"][outcomes["folds"] == fold].tolist() for fold in range(3)]
         assert parts == [fold.valid.tolist() for fold in prepared.splits.folds]
@@ -125,6 +130,28 @@ class TestFolds:
         vocabulary, _ = prepared.encode(rows)
         assert pipeline.tokenizer.get_vocab_size() == len(vocabulary)
         assert pipeline.predict(["a fine day"]).shape == (1, 2)
+
+
+class TestRangesOfDates:
+    ROLLING = ("split={kind: rolling, train_months: 6, valid_months: 3, ranges: 3}", "training.epochs=2")
+
+    def test_are_told_each_by_its_months(self, run_trial):
+        _, result, prepared = run_trial(self.ROLLING)
+        folds = result.details["folds"]
+        assert [each["name"] for each in folds] == list(prepared.splits.names)
+        assert result.value == pytest.approx(np.mean([each["metrics"]["valid.accuracy"] for each in folds]))
+        assert result.best_epoch == round(np.median([each["best_epoch"] for each in folds]))
+
+    def test_end_in_a_model_of_the_newest_train_window(self, tiny_study, run_trial):
+        loaded = load_study(tiny_study, self.ROLLING)
+        _, result, prepared = run_trial(self.ROLLING)
+        spec = TrialSpec(number=0, config=loaded.resolver.resolve({}).config, seed=derive(42, "trial"))
+        pipeline = train_on_all(TrialRecord(spec=spec, result=result), loaded.folders, Cache())
+        vocabulary, _ = prepared.encode(prepared.splits.newest_train)
+        assert pipeline.tokenizer.get_vocab_size() == len(vocabulary)
+        assert prepared.rows.dates_N[prepared.splits.newest_train].max() == max(
+            prepared.rows.dates_N[fold.valid].max() for fold in prepared.splits.folds
+        )
 
 
 def test_a_loss_that_is_not_finite_ends_the_trial(run_trial):

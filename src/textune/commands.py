@@ -240,6 +240,7 @@ def check(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = 
     lines = [f"{source}: fine; {'no end of' if trials is None else trials} trial{'' if trials == 1 else 's'}"]
     model = cast("Any", located(loaded.config, loaded.folders).model.encoder).pretrained
     lines += [f"  reads {file}" for file in (*files, *([] if model is None else [model]))]
+    lines += [f"  {line}" for line in cast("Any", loaded.config.split).plan()]
     for dimension in loaded.space.dimensions:
         for value in getattr(dimension, "values", ()):
             if dropped := loaded.resolver.resolve({dimension.path: value}).dropped:

@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 Say = Callable[[str], None]
-FACTS_FORMAT = 1
+FACTS_FORMAT = 2
 """Counts changes of what is cached."""
 
 
@@ -67,9 +67,23 @@ class Facts:
     valid: Mapping[str, NDArray[np.float64]]
     test: Mapping[str, NDArray[np.float64]]
 
+    def fold_scores(self, prepared: Prepared) -> list[dict[str, dict[str, float]]]:
+        """Returns `valid.…` metrics by baseline, for each fold."""
+        folds = prepared.splits.folds
+        ends = np.cumsum([len(fold.valid) for fold in folds])[:-1]
+        parts = {name: np.split(probabilities_NK, ends) for name, probabilities_NK in self.valid.items()}
+        return [
+            _scores("valid", prepared.labels_N[fold.valid], {name: part[number] for name, part in parts.items()})
+            for number, fold in enumerate(folds)
+        ]
+
     def valid_scores(self, prepared: Prepared) -> dict[str, dict[str, float]]:
-        """Returns `valid.…` metrics by baseline, on the valid rows of the first fold."""
-        scores = _scores("valid", prepared.labels_N[prepared.splits.folds[0].valid], self.valid)
+        """Returns `valid.…` metrics by baseline, means over the folds as those of trials are."""
+        folds = self.fold_scores(prepared)
+        scores = {
+            name: {metric: statistics.fmean(fold[name][metric] for fold in folds) for metric in metrics}
+            for name, metrics in folds[0].items()
+        }
         scores["tfidf"]["seconds"] = self.tfidf_seconds
         return scores
 
@@ -120,18 +134,24 @@ def describe_data(loaded: LoadedStudy, prepared: Prepared) -> dict[str, Any]:
 
 
 def _baselines(prepared: Prepared) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns probabilities_NK of valid (first fold) and test rows by baseline."""
-    fold, labels_N, num_classes = prepared.splits.folds[0], prepared.labels_N, len(prepared.classes)
-    texts = prepared.rows.texts
-    tfidf = fit_tfidf([texts[row] for row in fold.train], labels_N[fold.train], num_classes)
-    parts = [
-        {
-            "majority": majority(labels_N[fold.train], len(rows), num_classes),
-            "tfidf": tfidf([texts[row] for row in rows]),
-        }
-        for rows in (fold.valid, prepared.splits.test)
-    ]
-    return parts[0], parts[1]
+    """Returns probabilities_NK by baseline of the valid rows, fold after fold, and of the test rows.
+
+    Test rows are predicted as the chosen config does: after several folds from the rows it is trained on in the end.
+    """
+    splits = prepared.splits
+    fitted = [_fitted(prepared, fold.train) for fold in splits.folds]
+    valid = [predict(fold.valid) for predict, fold in zip(fitted, splits.folds, strict=True)]
+    final = fitted[0] if len(fitted) == 1 else _fitted(prepared, splits.final_train)
+    return {name: np.concatenate([each[name] for each in valid]) for name in valid[0]}, final(splits.test)
+
+
+def _fitted(prepared: Prepared, train: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], dict[str, Any]]:
+    texts, labels_N, num_classes = prepared.rows.texts, prepared.labels_N[train], len(prepared.classes)
+    tfidf = fit_tfidf([texts[row] for row in train], labels_N, num_classes)
+    return lambda rows: {
+        "majority": majority(labels_N, len(rows), num_classes),
+        "tfidf": tfidf([texts[row] for row in rows]),
+    }
 
 
 def study_header(loaded: LoadedStudy, facts: Facts, prepared: Prepared) -> dict[str, Any]:
@@ -146,6 +166,7 @@ def study_header(loaded: LoadedStudy, facts: Facts, prepared: Prepared) -> dict[
         "plugins": dict(loaded.plugins),
         "data": dict(facts.statistics),
         "baselines": facts.valid_scores(prepared),
+        "baselines_by_fold": facts.fold_scores(prepared),
     }
 
 

@@ -42,11 +42,12 @@ from textune.pipeline import Pipeline, PipelineConfig
 from textune.records import EndReason, Progress, TrialRecord, TrialResult, TrialSpec
 from textune.registry import load_plugin
 from textune.seeds import derive, generator
+from textune.training.outcomes import fold_details, save_outcomes
 
 if TYPE_CHECKING:
     from textune.training.engine.checkpoint import Checkpoints
     from textune.training.engine.past import Past
-    from textune.training.measurement import EpochMeasurement, FitResult
+    from textune.training.measurement import EpochMeasurement
 
 __all__ = ["TrialRunner", "located", "prepare_data", "run", "train_on_all"]
 
@@ -166,22 +167,25 @@ def run(
         fold = parts[number]
         training = _Training(spec, config, prepared, fold.train, number, folders, cache, memory_bytes)
         yield from training.run(number, fold.valid, past, checkpoints)
-    result = _result(spec, training, past)
+    result = _result(
+        spec, training, past, fold_details([prepared.splits.name(number) for number in numbers], numbers, past.fits)
+    )
     if spec.folder is not None:
         folder = Path(spec.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        _save_outcomes(folder / "outcomes.npz", numbers, past.fits)
+        save_outcomes(folder / "outcomes.npz", numbers, past.fits, prepared.rows.dates_N)
         if len(numbers) == 1 and (spec.repeat is None or spec.repeat.purpose == "full"):
             training.pipeline(past.fits[0].precision, result.metrics).save(folder / "model")
     return result
 
 
 def train_on_all(chosen: TrialRecord, folders: Sequence[Path], cache: Cache) -> Pipeline:
-    """Trains a chosen trial's config once more on the rows of all folds, for its (median) best number of epochs."""
+    """Trains a chosen trial's config once more, for its (median) best number of epochs, on the rows the split says."""
     config = located(TrialConfig.model_validate(chosen.spec.config), folders)
     prepared = prepare_data(config, folders, cache)
-    rows = np.unique(np.concatenate([part for fold in prepared.splits.folds for part in (fold.train, fold.valid)]))
-    training = _Training(chosen.spec, config, prepared, rows, "all", folders, cache, memory_bytes=None)
+    training = _Training(
+        chosen.spec, config, prepared, prepared.splits.final_train, "all", folders, cache, memory_bytes=None
+    )
     assert chosen.result is not None
     precision = training.run_blindly(chosen.result.best_epoch or config.training.epochs)
     return training.pipeline(precision, chosen.result.metrics)
@@ -342,7 +346,7 @@ class _MicroBatch:
                 self._cache.write_note(self._key, micro_batch)
 
 
-def _result(spec: TrialSpec, training: _Training, past: Past) -> TrialResult:
+def _result(spec: TrialSpec, training: _Training, past: Past, folds: list[dict[str, Any]]) -> TrialResult:
     fits = past.fits
     metrics = {name: statistics.fmean(fit.metrics[name] for fit in fits) for name in fits[0].metrics}
     epochs = sum(fit.epochs for fit in fits)
@@ -370,16 +374,6 @@ def _result(spec: TrialSpec, training: _Training, past: Past) -> TrialResult:
             "num_skipped_steps": sum(fit.num_skipped_steps for fit in fits),
             "vocabulary_size": len(training.vocabulary),
             "vector_coverage": training.vector_coverage,
+            **({"folds": folds} if len(folds) > 1 else {}),
         },
-    )
-
-
-def _save_outcomes(path: Path, folds: Sequence[int], fits: Sequence[FitResult]) -> None:
-    valid = [fit.valid for fit in fits]
-    np.savez(
-        path,
-        rows=np.concatenate([each.rows_N for each in valid]),
-        labels=np.concatenate([each.labels_N for each in valid]),
-        probabilities=np.concatenate([each.probabilities_NK for each in valid]),
-        folds=np.repeat(folds, [len(each.rows_N) for each in valid]),
     )

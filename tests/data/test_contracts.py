@@ -39,7 +39,8 @@ class TestEveryDataKind(DataContract):
 class TestEverySplit(SplitContract):
     @pytest.fixture(params=kinds("split"))
     def config(self, request):
-        return kinds("split")[request.param]()
+        few_rows_a_month = {"rolling": {"train_months": 8, "valid_months": 4, "ranges": 3}}
+        return kinds("split")[request.param](**few_rows_a_month.get(request.param, {}))
 
 
 class TestEveryTokenizer(TokenizerContract):

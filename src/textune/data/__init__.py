@@ -30,6 +30,7 @@ from textune.data.prepare import Prepared, load_rows, prepare
 from textune.data.pretrained import PretrainedConfig
 from textune.data.reading import EncodingErrors, Reading, read_bytes
 from textune.data.redraw import folds_of, redraw
+from textune.data.rolling import RollingConfig
 from textune.data.split import GivenConfig, HoldoutConfig, KfoldConfig
 from textune.data.sst import SstConfig
 from textune.data.synthetic import SyntheticConfig
@@ -61,6 +62,7 @@ __all__ = [
     "Prepared",
     "PretrainedConfig",
     "Reading",
+    "RollingConfig",
     "Rows",
     "SplitConfig",
     "Splits",

@@ -143,10 +143,31 @@ class Fold:
 
 @dataclass(frozen=True)
 class Splits:
-    """One or more folds, and the locked test rows (possibly none), which are part of no fold."""
+    """One or more folds, and the locked test rows (possibly none), which are part of no fold.
+
+    Attributes:
+        folds: a trial trains once for each.
+        test: row ids, sorted.
+        names: of the folds, where they have some (the months by which a range of dates chooses).
+        notes: what a person must know of the division, such as what was left out.
+        newest_train: what the chosen config is trained on in the end; None: the rows of all folds.
+    """
 
     folds: tuple[Fold, ...]
     test: NDArray[np.int64]
+    names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    newest_train: NDArray[np.int64] | None = None
+
+    def name(self, fold: int) -> str:
+        return self.names[fold] if self.names else f"fold {fold + 1}"
+
+    @property
+    def final_train(self) -> NDArray[np.int64]:
+        """The rows on which the chosen config of several folds is trained once more."""
+        if self.newest_train is not None:
+            return self.newest_train
+        return np.unique(np.concatenate([part for fold in self.folds for part in (fold.train, fold.valid)]))
 
 
 class DataConfig(Config):
@@ -175,6 +196,10 @@ class DataConfig(Config):
 
 class SplitConfig(Config):
     """Base of the split kinds: `assign` decides who trains, chooses and tests."""
+
+    def plan(self) -> tuple[str, ...]:
+        """Returns what can be said of the parts before any row is read, a line each."""
+        return ()
 
     @abstractmethod
     def assign(self, rows: Rows, seed: int) -> Splits:

@@ -56,6 +56,7 @@ def describe(
         "texts_in_two_splits": _shared_texts(parts, text_N),
         "skipped": dict(rows.skipped),
         "changed": dict(rows.changed),
+        "notes": list(splits.notes),
         "sources": list(rows.sources),
         "fingerprint": rows.fingerprint,
     }
@@ -63,6 +64,8 @@ def describe(
         statistics["groups"] = len(np.unique(rows.groups_N))
     if rows.dates_N is not None:
         statistics["dates"] = {name: _range(rows.dates_N[ids]) for name, ids in all_rows.items()}
+        if splits.names:
+            statistics["ranges"] = [_fold(rows.dates_N, splits, number) for number in range(len(splits.folds))]
     return statistics
 
 
@@ -111,6 +114,13 @@ def _shared_texts(parts: Mapping[str, Ids], text_N: Ids) -> dict[str, int]:
         f"{one} and {other}": len(np.intersect1d(text_N[parts[one]], text_N[parts[other]]))
         for one, other in combinations(parts, 2)
     }
+
+
+def _fold(dates_N: NDArray[np.datetime64], splits: Splits, number: int) -> dict[str, Any]:
+    fold = splits.folds[number]
+    parts = {"train": fold.train, "valid": fold.valid}
+    numbers = {part: {"rows": len(ids), **_range(dates_N[ids])} for part, ids in parts.items()}
+    return {"name": splits.names[number], **numbers}
 
 
 def _range(dates_M: NDArray[np.datetime64]) -> dict[str, str]:

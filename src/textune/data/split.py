@@ -14,7 +14,7 @@ from textune.errors import DataError
 from textune.registry import register
 from textune.seeds import generator
 
-__all__ = ["GivenConfig", "HoldoutConfig", "KfoldConfig"]
+__all__ = ["GivenConfig", "HoldoutConfig", "KfoldConfig", "Mask", "in_groups_of", "scored"]
 
 Mask = NDArray[np.bool_]
 
@@ -31,11 +31,11 @@ class GivenConfig(SplitConfig):
     )
 
     def assign(self, rows: Rows, seed: int) -> Splits:
-        test_N = _scored(rows) & (rows.split_N == TEST)
-        free_N = (rows.split_N != TEST) & ~_in_groups_of(rows, test_N)
-        valid_N = _scored(rows) & (rows.split_N == VALID) & free_N
+        test_N = scored(rows) & (rows.split_N == TEST)
+        free_N = (rows.split_N != TEST) & ~in_groups_of(rows, test_N)
+        valid_N = scored(rows) & (rows.split_N == VALID) & free_N
         if not valid_N.any():
-            pool = np.flatnonzero(_scored(rows) & free_N)
+            pool = np.flatnonzero(scored(rows) & free_N)
             share = min(max(self.valid_share * len(pool), 1), MOST_HELD_OUT) / max(len(pool), 2)
             valid_N = _drawn(rows, pool, (share, 1 - share), seed)[0]
         fold = _fold(rows, free_N & (rows.split_N != VALID), valid_N)
@@ -58,15 +58,15 @@ class HoldoutConfig(SplitConfig):
         return self
 
     def assign(self, rows: Rows, seed: int) -> Splits:
-        test_N = _scored(rows) & (rows.split_N == TEST)
-        free_N = (rows.split_N != TEST) & ~_in_groups_of(rows, test_N)
-        pool = np.flatnonzero(_scored(rows) & free_N)
+        test_N = scored(rows) & (rows.split_N == TEST)
+        free_N = (rows.split_N != TEST) & ~in_groups_of(rows, test_N)
+        pool = np.flatnonzero(scored(rows) & free_N)
         if test_N.any() or self.test_share == 0:
             valid_N = _drawn(rows, pool, (self.valid_share, 1 - self.valid_share), seed)[0]
         else:
             shares = (self.valid_share, self.test_share, 1 - self.valid_share - self.test_share)
             valid_N, test_N, _ = _drawn(rows, pool, shares, seed)
-            free_N &= ~_in_groups_of(rows, test_N)
+            free_N &= ~in_groups_of(rows, test_N)
             if not test_N.any():
                 raise DataError(
                     f"no test rows could be held out of {len(pool)} rows; add rows, or set split.test_share to 0"
@@ -81,19 +81,20 @@ class KfoldConfig(SplitConfig):
     folds: int = Field(5, ge=2, description="number of folds; a trial trains once for each")
 
     def assign(self, rows: Rows, seed: int) -> Splits:
-        test_N = _scored(rows) & (rows.split_N == TEST)
-        free_N = (rows.split_N != TEST) & ~_in_groups_of(rows, test_N)
-        pool = np.flatnonzero(_scored(rows) & free_N)
+        test_N = scored(rows) & (rows.split_N == TEST)
+        free_N = (rows.split_N != TEST) & ~in_groups_of(rows, test_N)
+        pool = np.flatnonzero(scored(rows) & free_N)
         valid_parts = _drawn(rows, pool, (1 / self.folds,) * self.folds, seed)
         folds = tuple(_fold(rows, free_N, valid_N) for valid_N in valid_parts)
         return _checked(rows, Splits(folds, np.flatnonzero(test_N)))
 
 
-def _scored(rows: Rows) -> Mask:
+def scored(rows: Rows) -> Mask:
+    """True for the rows that may stand in a valid or test part."""
     return np.ones(len(rows), dtype=np.bool_) if rows.scored_N is None else rows.scored_N
 
 
-def _in_groups_of(rows: Rows, mask_N: Mask) -> Mask:
+def in_groups_of(rows: Rows, mask_N: Mask) -> Mask:
     """True for the rows of the mask and every row that shares a group with one of them."""
     return mask_N if rows.groups_N is None else np.isin(rows.groups_N, rows.groups_N[mask_N])
 
@@ -109,7 +110,7 @@ def _drawn(rows: Rows, pool: NDArray[np.int64], shares: tuple[float, ...], seed:
 
 def _fold(rows: Rows, free_N: Mask, valid_N: Mask) -> Fold:
     """Trains on all free rows that share no group with a valid row, scored or not."""
-    return Fold(train=np.flatnonzero(free_N & ~_in_groups_of(rows, valid_N)), valid=np.flatnonzero(valid_N))
+    return Fold(train=np.flatnonzero(free_N & ~in_groups_of(rows, valid_N)), valid=np.flatnonzero(valid_N))
 
 
 def _checked(rows: Rows, splits: Splits) -> Splits:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textune.report.markup import Cell, escaped, table
@@ -36,6 +36,7 @@ def data_tables(statistics: Mapping[str, Any]) -> str:
     cards = (
         _card("", _splits(statistics.get("splits", {}))),
         _card("Rows by label", _labels(statistics.get("labels", {}))),
+        _card("Ranges of dates", _ranges(statistics["ranges"])) if statistics.get("ranges") else "",
         _card("", _particulars(statistics)),
     )
     return "".join(cards)
@@ -63,6 +64,20 @@ def _labels(labels: Mapping[str, Mapping[str, int]]) -> str:
     return table(heads, rows)
 
 
+def _ranges(ranges: Sequence[Mapping[str, Any]]) -> str:
+    heads = [
+        Cell("range"),
+        *(Cell(head, "number") for head in ("train: from", "to", "rows", "valid: from", "to", "rows")),
+    ]
+    rows = []
+    for each in ranges:
+        cells = [Cell(plain(each["name"]))]
+        for part in (each["train"], each["valid"]):
+            cells += [Cell(text, "number") for text in (part["first"], part["last"], count(part["rows"]))]
+        rows.append(cells)
+    return table(heads, rows)
+
+
 def _of_all(name: str, counts: Mapping[str, int]) -> str:
     return f"{count(counts.get(name, 0))} ({percent(counts.get(name, 0) / max(1, sum(counts.values())))})"
 
@@ -73,6 +88,7 @@ def _particulars(statistics: Mapping[str, Any]) -> str:
     pairs += [(f"texts in both {splits}", count(shared_texts)) for splits, shared_texts in shared.items()]
     pairs += [(f"rows skipped: {reason}", count(rows)) for reason, rows in statistics.get("skipped", {}).items()]
     pairs += [(f"rows changed: {change}", count(rows)) for change, rows in statistics.get("changed", {}).items()]
+    pairs += [("note", plain(note)) for note in statistics.get("notes", ())]
     pairs += [
         (f"dates, {split}", f"{dates['first']} – {dates['last']}")
         for split, dates in statistics.get("dates", {}).items()

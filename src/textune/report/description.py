@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textune.tracking.wording import count, percent, plain
@@ -29,16 +29,19 @@ def description(statistics: Mapping[str, Any]) -> RenderableType:
         for word in ("skipped", "changed")
         for reason, number in statistics[word].items()
     ]
+    notes += [plain(note) for note in statistics["notes"]]
     notes += [
         f"{count(number)} texts are in {plain(pair)}"
         for pair, number in statistics["texts_in_two_splits"].items()
         if number
     ]
+    ranges = (Text(), _ranges(statistics["ranges"])) if "ranges" in statistics else ()
     return Group(
         Text(", ".join(facts)),
         _splits(statistics["splits"]),
         Text(),
         _labels(statistics["labels"]),
+        *ranges,
         *(Text(note, style="yellow") for note in notes),
     )
 
@@ -67,6 +70,14 @@ def _labels(labels: Mapping[str, Any]) -> Table:
             f"{count(each[name])} ({percent(each[name] / max(1, sum(each.values())))})" for each in labels.values()
         ]
         table.add_row(plain(str(name)), *cells)
+    return table
+
+
+def _ranges(ranges: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table("range", "train: from", "to", "rows", "valid: from", "to", "rows")
+    for each in ranges:
+        cells = [(part["first"], part["last"], count(part["rows"])) for part in (each["train"], each["valid"])]
+        table.add_row(plain(each["name"]), *cells[0], *cells[1])
     return table
 
 
