@@ -6,23 +6,21 @@ data is escaped here, because plotly reads tags in its labels.
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from textune.records import TrialState
+from textune.report.frame import Figure, framed, label, whole_numbers
 from textune.report.summary import ClassReport, Curve, DimensionTable, Point, Summary, TrialRow
-from textune.tracking.wording import number, plain, setting, short_names
+from textune.tracking.wording import number, setting, short_names
 
 __all__ = ["best_so_far", "confusion", "dimension", "learning_curves", "losses", "parallel_coordinates"]
 
-Figure = dict[str, Any]
 T = TypeVar("T")
 
 MAX_CURVES = 200  # more lines than this are one grey area, and slow
 MAX_LINES = 80  # of one group in the parallel coordinates
-MAX_LABEL = 28
 MIN_VIOLIN = 5  # the shape of fewer points is made up
 PRUNED = {"color": "muted", "symbol": "circle-open", "opacity": 0.6}
 CLEAR = "rgba(0,0,0,0)"
@@ -45,8 +43,8 @@ def best_so_far(summary: Summary) -> Figure:
             "hoverinfo": "skip",
         },
     ]
-    figure = _figure([trace for trace in data if trace["x"]], x="trial", y=summary.metric, legend=True)
-    return _whole_numbers(figure, len(summary.trials))
+    figure = framed([trace for trace in data if trace["x"]], x="trial", y=summary.metric, legend=True)
+    return whole_numbers(figure, len(summary.trials))
 
 
 def dimension(table: DimensionTable, metric: str, best: int | None) -> Figure:
@@ -65,7 +63,7 @@ def dimension(table: DimensionTable, metric: str, best: int | None) -> Figure:
                 "hovertemplate": f"best: trial {best}<br>%{{y:.4f}}<extra></extra>",
             }
         )
-    figure = _figure(traces, x="", y=metric)
+    figure = framed(traces, x="", y=metric)
     axis = figure["layout"]["xaxis"]
     if not table.numeric:
         axis.update(type="category", categoryorder="array", categoryarray=_categories(table))
@@ -160,11 +158,11 @@ def parallel_coordinates(summary: Summary) -> Figure | None:
                     "hovertemplate": "%{customdata}<extra></extra>",
                 }
             )
-    figure = _figure(traces, x="", y="", legend=True)
+    figure = framed(traces, x="", y="", legend=True)
     figure["layout"]["height"] = 420
     figure["layout"]["xaxis"] = {
         "tickvals": list(range(len(axes) + 1)),
-        "ticktext": [*(_label(axis.name) for axis in axes), _label(summary.metric)],
+        "ticktext": [*(label(axis.name) for axis in axes), label(summary.metric)],
         "range": [-0.25, len(axes) + 0.35],
         "showgrid": True,
         "zeroline": False,
@@ -240,7 +238,7 @@ def learning_curves(summary: Summary) -> Figure | None:
     if not traces:
         return None
     longest = max(curve.epochs[-1] for curve in summary.curves)
-    return _whole_numbers(_figure(traces, x="epoch", y=summary.metric, legend=True), longest)
+    return whole_numbers(framed(traces, x="epoch", y=summary.metric, legend=True), longest)
 
 
 def _curve_trace(curves: Sequence[Curve], name: str, line: dict[str, Any]) -> dict[str, Any]:
@@ -273,15 +271,15 @@ def losses(summary: Summary) -> Figure | None:
         }
         for name, values, colour in (("train", curve.train_loss, "muted"), ("valid", curve.valid_loss, "accent"))
     ]
-    figure = _figure(traces, x="epoch", y=f"loss of trial {curve.trial}", legend=True)
-    return _whole_numbers(figure, curve.epochs[-1])
+    figure = framed(traces, x="epoch", y=f"loss of trial {curve.trial}", legend=True)
+    return whole_numbers(figure, curve.epochs[-1])
 
 
 def confusion(report: ClassReport) -> Figure:
     """Rows are true classes; colour is the share of the class, the text is the count."""
-    names = [_label(name) for name in report.classes]
+    names = [label(name) for name in report.classes]
     shares = [[cell / max(1, sum(row)) for cell in row] for row in report.confusion]
-    figure = _figure(
+    figure = framed(
         [
             {
                 "type": "heatmap",
@@ -310,13 +308,6 @@ def confusion(report: ClassReport) -> Figure:
     return figure
 
 
-def _whole_numbers(figure: Figure, most: int) -> Figure:
-    """Keeps ticks off fractions of a trial or an epoch."""
-    if most <= 12:
-        figure["layout"]["xaxis"]["dtick"] = 1
-    return figure
-
-
 def _trial_points(rows: Sequence[TrialRow], name: str, marker: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "scatter",
@@ -336,7 +327,7 @@ def _sample(items: Sequence[T], most: int) -> Sequence[T]:
 
 def _params_note(row: TrialRow) -> str:
     names = short_names(row.params)
-    return "<br>".join(f"{_label(names[path])} = {_label(setting(value))}" for path, value in row.params.items())
+    return "<br>".join(f"{label(names[path])} = {label(setting(value))}" for path, value in row.params.items())
 
 
 def _distinct(table: DimensionTable) -> list[Any]:
@@ -350,28 +341,9 @@ def _categories(table: DimensionTable) -> list[str]:
 
 
 def _choice_text(value: Any) -> str:
-    return _label(setting(value))
+    return label(setting(value))
 
 
 def _decades(table: DimensionTable) -> float:
     values = [point.value for point in table.points]
     return math.log10(max(values) / min(values)) if values else 0.0
-
-
-def _label(text: str, most: int = MAX_LABEL) -> str:
-    """Text as plotly may show it: no control characters, no tags, cut where it is long."""
-    text = plain(text)
-    return html.escape(text if len(text) <= most else text[: most - 1] + "…", quote=False)
-
-
-def _figure(data: Sequence[dict[str, Any]], *, x: str, y: str, legend: bool = False) -> Figure:
-    axis = {"zeroline": False, "automargin": True}
-    return {
-        "data": data,
-        "layout": {
-            "height": 340,
-            "showlegend": legend,
-            "xaxis": {**axis, "title": {"text": _label(x, 60)}, "showgrid": False},
-            "yaxis": {**axis, "title": {"text": _label(y, 60), "standoff": 10}, "showgrid": True},
-        },
-    }

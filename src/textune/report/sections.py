@@ -17,7 +17,7 @@ from textune.tracking.wording import count, duration, number, percent, plain, se
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from textune.report.figures import Figure
+    from textune.report.frame import Figure
     from textune.report.summary import DimensionTable, Summary, TrialRow
     from textune.report.verdict import Standing
 
