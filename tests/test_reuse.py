@@ -1,8 +1,16 @@
 """What one study measured answers another, under equal conditions only."""
 
+import shutil
+
 import pytest
+import transformers
+from safetensors.torch import load_file, save_file
 
 from textune import commands
+from textune.config.load import load_study
+from textune.data import Cache
+from textune.reuse import SharedResults
+from textune.trial import prepare_data
 
 
 @pytest.fixture
@@ -63,3 +71,32 @@ def test_a_reused_curve_goes_through_the_pruner(run):
     assert reused(pruned)
     assert "pruned" in ends
     assert {trial.result.end.value for trial in whole.record.trials} == {"finished"}
+
+
+def test_another_pretrained_model_of_the_same_name_is_another_result(run, checkpoints, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(checkpoints["bert"], model)
+    changes = [
+        f"model.encoder={{kind: transformer, model: {model}}}",
+        "tokenizer={kind: pretrained}",
+        "training.epochs=1",
+    ]
+    changes += ["search.trials=1", "data.rows=60"]
+    run("first", *changes)
+    second = run("second", *changes)
+    assert reused(second) == [0]
+    assert second.record.header["versions"]["transformers"] == transformers.__version__
+    weights = load_file(model / "model.safetensors")
+    save_file({name: weight * 1.5 for name, weight in weights.items()}, model / "model.safetensors", {"format": "pt"})
+    assert reused(run("third", *changes)) == []
+
+
+def test_what_was_trained_in_parts_of_batches_is_not_kept(run, tiny_study, tmp_path):
+    first, loaded = run("first").record.trials[0], load_study(tiny_study)
+    prepared = prepare_data(loaded.config, loaded.folders, Cache())
+    shared = SharedResults(loaded, prepared, Cache(tmp_path / "other"))
+    for short, found in ((True, None), (False, first.result.value)):
+        details = {**first.result.details, "memory_was_short": short}
+        shared.keep(first.model_copy(update={"result": first.result.model_copy(update={"details": details})}))
+        known = shared.find(first.spec)
+        assert (known and known.result.value) == found

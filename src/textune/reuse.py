@@ -1,7 +1,8 @@
 """What earlier studies measured, for `search.reuse_results: shared`.
 
 A result stands for a trial only where everything that decides its numbers is equal: config, rows, seed, the code of
-textune and of plug-ins, the version of torch, the processor or GPU, and the threads.
+textune and of plug-ins, the files a config names (word vectors, a pretrained model), the versions of torch and
+transformers, the processor or GPU, and the threads.
 """
 
 # M rows of a split
@@ -18,9 +19,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from textune.config.load import LoadedStudy
+from textune.config.study import TrialConfig
 from textune.data import Cache, Prepared, content_key, locate
 from textune.data.vectors import file_identity
 from textune.records import TrialRecord, TrialSpec, TrialState
+from textune.trial import located
 
 __all__ = ["SharedResults"]
 
@@ -63,10 +66,7 @@ class SharedResults:
         """Remembers a trial trained in whole batches; parts of batches, where memory was short, round otherwise."""
         result, outcomes = trial.result, Path(trial.spec.folder or ".") / OUTCOMES
         assert result is not None
-        batch_size = trial.spec.config.get("training", {}).get("batch_size")
-        if result.state is not TrialState.COMPLETE or not outcomes.is_file():
-            return
-        if result.details.get("micro_batch_size", batch_size) != batch_size:
+        if result.state is not TrialState.COMPLETE or result.was_short_of_memory or not outcomes.is_file():
             return
 
         def build(folder: Path) -> None:
@@ -77,10 +77,18 @@ class SharedResults:
 
     def _key(self, spec: TrialSpec) -> str:
         config = {name: value for name, value in spec.config.items() if name != "name"}
-        vectors = spec.config.get("model", {}).get("embedding", {}).get("vectors")
-        file = None if vectors is None else file_identity(Path(locate(vectors, self._folders)))
-        point = [config, file, spec.seed, spec.folds, spec.fidelity.model_dump(), spec.objective.model_dump()]
-        return content_key("result", point, self._conditions)
+        point = [config, spec.seed, spec.folds, spec.fidelity.model_dump(), spec.objective.model_dump()]
+        return content_key("result", point, self._named(spec), self._conditions)
+
+    def _named(self, spec: TrialSpec) -> list[Any]:
+        """Returns what a config only names: which files those are, and which versions of libraries."""
+        config = located(TrialConfig.model_validate(spec.config), self._folders)
+        encoder, tokenizer, embedding = cast("Any", (config.model.encoder, config.tokenizer, config.model.embedding))
+        places = [] if embedding.vector_file is None else [locate(embedding.vector_file, self._folders)]
+        if encoder.pretrained is not None:
+            places.append(encoder.pretrained)
+        files = [file_identity(Path(place)) for place in places]
+        return [files, tokenizer.content(), {name: version(name) for name in encoder.LIBRARIES}]
 
 
 @cache

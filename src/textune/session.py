@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 Say = Callable[[str], None]
-FACTS_FORMAT = 2
+FACTS_FORMAT = 3
 """Counts changes of what is cached."""
 
 
@@ -128,8 +128,7 @@ def describe_data(loaded: LoadedStudy, prepared: Prepared) -> dict[str, Any]:
     """Returns the statistics of a study's data as JSON values."""
     vocabulary, examples = prepared.fold(0)
     max_length: int | None = loaded.config.tokenizer.max_length  # type: ignore[attr-defined]
-    size = len(vocabulary)
-    statistics = describe(prepared.rows, prepared.splits, examples, vocabulary_size=size, max_length=max_length)
+    statistics = describe(prepared.rows, prepared.splits, examples, vocabulary, max_length=max_length)
     return {**statistics, "classes": list(prepared.classes)}
 
 
@@ -156,11 +155,12 @@ def _fitted(prepared: Prepared, train: NDArray[np.int64]) -> Callable[[NDArray[n
 
 def study_header(loaded: LoadedStudy, facts: Facts, prepared: Prepared) -> dict[str, Any]:
     """Returns what `study.json` holds and the report shows: the study resolved, where it ran, what its data is."""
+    libraries = ("torch", "numpy", "optuna", "tokenizers", *cast("Any", loaded.config.model.encoder).LIBRARIES)
     return {
         "config": loaded.config.dump(),
         "textune": __version__,
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("torch", "numpy", "optuna", "tokenizers")},
+        "versions": {name: version(name) for name in libraries},
         "platform": platform.platform(),
         "commit": _commit(loaded.folders[0]),
         "plugins": dict(loaded.plugins),

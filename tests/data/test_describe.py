@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,17 @@ from textune.data import (
     KfoldConfig,
     Rows,
     SyntheticConfig,
+    Vocabulary,
     describe,
 )
 
 
-def encode(texts) -> tuple[Examples, int]:
+def encode(texts) -> tuple[Examples, Vocabulary]:
     """Numbers words from 2 in the order they come; the word 'strange' is unknown."""
-    vocabulary = {"strange": 1}
-    ids = [[vocabulary.setdefault(word, len(vocabulary) + 1) for word in text.split()] for text in texts]
+    known = {"": 0, "strange": 1}
+    ids = [[known.setdefault(word, len(known)) for word in text.split()] for text in texts]
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64)
-    return Examples(np.array([word for row in ids for word in row], dtype=np.int32), offsets), len(vocabulary) + 1
+    return Examples(np.array([word for row in ids for word in row], dtype=np.int32), offsets), Vocabulary(tuple(known))
 
 
 def test_numbers_of_a_small_set_by_hand():
@@ -45,8 +47,8 @@ def test_numbers_of_a_small_set_by_hand():
         changed={"what is no text": 2},
         sources=("x.csv",),
     )
-    examples, size = encode(texts)
-    found = describe(rows, GivenConfig().assign(rows, 0), examples, vocabulary_size=size, max_length=2)
+    examples, vocabulary = encode(texts)
+    found = describe(rows, GivenConfig().assign(rows, 0), examples, vocabulary, max_length=2)
     assert found["rows"] == 6
     assert found["rows_in_no_split"] == 0
     assert found["vocabulary_size"] == 5
@@ -76,12 +78,24 @@ def test_folds_are_counted_and_a_missing_test_part_is_left_out():
     rows = Rows(
         rows.texts, rows.labels_N, rows.classes, np.zeros(100, dtype=np.int8), "f", groups_N=np.arange(100) // 2
     )
-    examples, size = encode(rows.texts)
-    found = describe(rows, KfoldConfig(folds=4).assign(rows, 0), examples, vocabulary_size=size)
+    examples, vocabulary = encode(rows.texts)
+    found = describe(rows, KfoldConfig(folds=4).assign(rows, 0), examples, vocabulary)
     assert found["folds"] == 4
     assert found["groups"] == 50
     assert list(found["splits"]) == ["train", "valid", "all"]
     assert found["splits"]["all"]["cut_share"] == 0
+
+
+def test_without_an_unknown_token_nothing_is_unknown():
+    rows = SyntheticConfig(rows=100).load([], 0)
+    examples, vocabulary = encode(rows.texts)
+    shares = []
+    for unknown in (2, None):
+        known = replace(vocabulary, unknown=unknown)
+        found = describe(rows, GivenConfig().assign(rows, 0), examples, known)
+        shares.append(found["splits"]["all"]["unknown_share"])
+    assert shares[0] > 0
+    assert shares[1] == 0
 
 
 def test_the_published_lengths_of_imdb():
@@ -89,8 +103,8 @@ def test_the_published_lengths_of_imdb():
     if not os.environ.get("TEXTUNE_DATA") or not (folder / "imdb" / "train.parquet").exists():
         pytest.skip("TEXTUNE_DATA holds no imdb/train.parquet")
     rows = ImdbConfig().load([folder], 0)
-    examples, size = encode([re.sub(r"<br />|[^\w\s]", "", text.lower()) for text in rows.texts])
-    found = describe(rows, GivenConfig().assign(rows, 0), examples, vocabulary_size=size)
+    examples, vocabulary = encode([re.sub(r"<br />|[^\w\s]", "", text.lower()) for text in rows.texts])
+    found = describe(rows, GivenConfig().assign(rows, 0), examples, vocabulary)
     whole = found["splits"]["all"]
     assert (int(whole["tokens_mean"]), whole["tokens_median"]) == (226, 170)
     assert (whole["tokens_min"], whole["tokens_max"]) == (4, 2450)

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import tokenizers
 import transformers
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +37,15 @@ def test_prepared_ids_are_those_that_predicting_sees(checkpoints, tmp_path):
     np.testing.assert_array_equal(examples.ids_L, again.ids_L)
     assert examples.frame == again.frame == (1, 1)
     assert vocabulary.tokens[:4] == ("<s>", "<pad>", "</s>", "<unk>")
+    assert vocabulary.unknown == 3
+
+
+def test_a_tokenizer_that_knows_every_text_has_no_unknown_token(tmp_path):
+    library = tokenizers.Tokenizer(tokenizers.models.BPE({"[CLS]": 0, "[SEP]": 1, "a": 2}, []))
+    library.post_processor = tokenizers.processors.BertProcessing(("[SEP]", 1), ("[CLS]", 0))
+    library.save(str(tmp_path / "tokenizer.json"))
+    vocabulary = PretrainedConfig(model=str(tmp_path)).build().learn((), np.zeros(0, np.int64), ())
+    assert vocabulary.unknown is None
 
 
 @given(

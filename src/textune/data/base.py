@@ -104,10 +104,12 @@ class Vocabulary:
     Attributes:
         tokens: by id.
         frame: of a pretrained model, how many of its special tokens stand before and after each text; None else.
+        unknown: the id of every token without one of its own; None where there is no such token.
     """
 
     tokens: tuple[str, ...]
     frame: tuple[int, int] | None = None
+    unknown: int | None = UNKNOWN
 
     def __len__(self) -> int:
         return len(self.tokens)

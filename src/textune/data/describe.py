@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textune.data.base import Examples, Rows, Splits
+from textune.data.base import Examples, Rows, Splits, Vocabulary
 
 __all__ = ["describe"]
 
@@ -22,9 +22,8 @@ def describe(
     rows: Rows,
     splits: Splits,
     examples: Examples,
+    vocabulary: Vocabulary,
     *,
-    vocabulary_size: int,
-    unknown_id: int = 1,
     max_length: int | None = None,
 ) -> dict[str, Any]:
     """Returns JSON values: counts, shares (0 … 1) and token lengths of the whole data and of each split.
@@ -35,8 +34,7 @@ def describe(
         rows: the data as loaded.
         splits: who trains, chooses and tests.
         examples: the token ids of the same rows, uncut.
-        vocabulary_size: number of tokens with an id.
-        unknown_id: the id of every unknown token.
+        vocabulary: of these ids.
         max_length: tokens kept of a text; None keeps all.
     """
     fold = splits.folds[0]
@@ -45,12 +43,12 @@ def describe(
     used = np.unique(np.concatenate([splits.test, *(ids for each in splits.folds for ids in (each.train, each.valid))]))
     all_rows = {**parts, "all": np.arange(len(rows))}
     text_N = _text_numbers(rows)
-    tokens = _Tokens(examples, unknown_id, max_length)
+    tokens = _Tokens(examples, vocabulary.unknown, max_length)
     statistics: dict[str, Any] = {
         "rows": len(rows),
         "rows_in_no_split": len(rows) - len(used),
         "folds": len(splits.folds),
-        "vocabulary_size": vocabulary_size,
+        "vocabulary_size": len(vocabulary),
         "splits": {name: _split(rows, ids, text_N, tokens) for name, ids in all_rows.items()},
         "labels": {name: _balance(rows, ids) for name, ids in all_rows.items()},
         "texts_in_two_splits": _shared_texts(parts, text_N),
@@ -72,10 +70,10 @@ def describe(
 class _Tokens:
     """Numbers of tokens of each text: all, unknown, and whether it is cut."""
 
-    def __init__(self, examples: Examples, unknown_id: int, max_length: int | None) -> None:
+    def __init__(self, examples: Examples, unknown: int | None, max_length: int | None) -> None:
         self.length_N = examples.lengths_N
-        unknown = np.flatnonzero(np.asarray(examples.ids_L) == unknown_id)
-        self.unknown_N = np.diff(np.searchsorted(unknown, examples.offsets_N1))
+        places = np.flatnonzero(np.asarray(examples.ids_L) == (-1 if unknown is None else unknown))
+        self.unknown_N = np.diff(np.searchsorted(places, examples.offsets_N1))
         self.cut_N = self.length_N > (np.iinfo(np.int64).max if max_length is None else max_length)
 
 

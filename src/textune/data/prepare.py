@@ -39,7 +39,7 @@ from textune.storage import write_atomically
 
 __all__ = ["Prepared", "forget", "load_rows", "prepare"]
 
-FORMAT = 3
+FORMAT = 4
 """Counts changes of what cache entries hold."""
 
 MOST_IN_MEMORY = 4
@@ -166,7 +166,7 @@ class Prepared:
             told = json.loads((folder / "vocabulary.json").read_bytes())
             frame = None if told["frame"] is None else (told["frame"][0], told["frame"][1])
             examples = Examples(_opened(folder, "ids"), _opened(folder, "offsets"), frame or (0, 0))
-            self._encoded[key] = Vocabulary(tuple(told["tokens"]), frame), examples
+            self._encoded[key] = Vocabulary(tuple(told["tokens"]), frame, told["unknown"]), examples
         return self._encoded[key]
 
     def is_current(self, folders: Sequence[Path]) -> bool:
@@ -200,7 +200,8 @@ class Prepared:
         outside = vector_words(self._vectors, self._cache) if self._vectors is not None else ()
         vocabulary = self._tokenizer.build().learn(tokens.inventory, counts_U, outside)
         examples = _examples(tokens, vocabulary)
-        _write_json(folder / "vocabulary.json", {"tokens": vocabulary.tokens, "frame": vocabulary.frame})
+        told = {"tokens": vocabulary.tokens, "frame": vocabulary.frame, "unknown": vocabulary.unknown}
+        _write_json(folder / "vocabulary.json", told)
         np.save(folder / "ids.npy", examples.ids_L)
         np.save(folder / "offsets.npy", examples.offsets_N1)
 

@@ -88,7 +88,8 @@ class _Pretrained(Tokenizer):
     def learn(self, inventory: Sequence[str], counts_U: NDArray[np.int64], outside: Sequence[str]) -> Vocabulary:  # noqa: ARG002 - nothing is learned
         size = 1 + max(self._library.get_vocab().values())
         tokens = tuple(self._library.id_to_token(token_id) or "" for token_id in range(size))
-        return Vocabulary(tokens, frame_of(self._library))
+        unknown = getattr(self._library.model, "unk_token", None)
+        return Vocabulary(tokens, frame_of(self._library), tokens.index(unknown) if unknown in tokens else None)
 
     def with_vocabulary(self, vocabulary: Vocabulary) -> tokenizers.Tokenizer:  # noqa: ARG002 - it has its own
         return self._library

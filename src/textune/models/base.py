@@ -7,7 +7,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,13 @@ class EmbeddingConfig(Config):
 
 
 class EncoderConfig(Config):
+    """Base of the encoder kinds.
+
+    `LIBRARIES` are the packages besides torch whose version may change what it computes.
+    """
+
+    LIBRARIES: ClassVar[tuple[str, ...]] = ()
+
     @property
     def pretrained(self) -> str | None:
         """The pretrained model it goes on from, whose tokens are the only ones it can read; None if there is none."""

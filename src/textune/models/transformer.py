@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -27,6 +27,8 @@ class TransformerConfig(EncoderConfig):
 
     Source: Devlin et al. 2019.
     """
+
+    LIBRARIES: ClassVar[tuple[str, ...]] = ("transformers",)
 
     model: str = Field(
         "distilbert/distilbert-base-uncased",
