@@ -42,6 +42,12 @@ class Data:
             (folder / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
         return {"kind": "files", "train": str(folder / "train.jsonl"), "valid": str(folder / "valid.jsonl")}
 
+    @classmethod
+    def read(cls, folder: Path) -> Data:
+        """Returns what was written to a folder."""
+        parts = ((folder / f"{name}.jsonl").read_text(encoding="utf-8").split("\n") for name in ("train", "valid"))
+        return cls(*([(row["text"], row["label"]) for row in map(json.loads, lines)] for lines in parts))
+
 
 def draw(name: str, num_train: int, num_valid: int) -> Data:
     """Returns rows of a data set, none of them test rows."""
