@@ -11,6 +11,7 @@ from textune.records import TrialState
 from textune.report import figures as draw
 from textune.report.data_tables import data_tables
 from textune.report.markup import Cell, escaped, table
+from textune.report.ranges import range_section
 from textune.storage import redact
 from textune.tracking.wording import count, duration, number, percent, plain, setting, short_names
 
@@ -44,6 +45,7 @@ def render(summary: Summary, run: str, *, has_model: bool) -> tuple[str, list[Fi
         _header(summary),
         _first_screen(summary),
         _command(run) if has_model else "",
+        range_section(summary.ranges, plot),
         _search(summary, plot),
         _settings(summary, plot),
         _learning(summary, plot),

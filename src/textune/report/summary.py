@@ -9,6 +9,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from textune.records import EndReason, StudyRecord, TrialRecord, TrialState
+from textune.report.ranges import RangeTable, range_table
 from textune.report.verdict import Standing, Statement, standings, verdict
 from textune.tracking.wording import setting, short_names
 
@@ -134,6 +135,7 @@ class Summary:
     dimensions: tuple[DimensionTable, ...]
     curves: tuple[Curve, ...]
     classes: ClassReport | None
+    ranges: RangeTable | None
     time: TimeSpent
     data: Mapping[str, Any]
     test: Mapping[str, Any]
@@ -167,6 +169,7 @@ def summarize(record: StudyRecord, valid_confusion: Sequence[Sequence[int]] | No
         dimensions=_dimensions(space, rows),
         curves=tuple(_curve(trial) for trial in record.trials if trial.progress),
         classes=_class_report(record, valid_confusion),
+        ranges=range_table(record),
         time=_time_spent(record),
         data=record.header.get("data") or {},
         test=record.test or {},
