@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from tests.gpu import needs_gpu
 
+from textune import commands
 from textune.config.load import load_study
 from textune.config.study import ModelConfig
 from textune.data import Cache, PretrainedConfig
+from textune.devices import compute_on
 from textune.errors import TextuneError
 from textune.models import (
     AttentionConfig,
@@ -212,3 +215,17 @@ def _predicted(folder, needs_code):
     trust = {"trust_remote_code": True} if needs_code else {}
     told = transformers.pipeline("text-classification", str(folder), **trust)(list(TEXTS), top_k=None, truncation=True)
     return np.array([[{each["label"]: each["score"] for each in row}[name] for name in CLASSES] for row in told])
+
+
+@needs_gpu
+def test_a_study_on_gpus_leaves_a_model_that_predicts_on_the_processor(tiny_study, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEXTUNE_DEVICE", "")  # so that what the study sets is taken back
+    execution = {"kind": "processes", "devices": "cuda", "trials_per_device": 2}
+    commands.run({**tiny_study, "execution": execution}, out=tmp_path / "run", quiet=True)
+    texts, probabilities = ["great and lovely", "bad", "a film"], []
+    for name in ("cuda:0", "cpu"):
+        compute_on(name)
+        pipeline = Pipeline.load(tmp_path / "run" / "best")
+        assert next(pipeline.model.parameters()).device == torch.device(name)
+        probabilities.append(pipeline.predict(texts))
+    np.testing.assert_allclose(*probabilities, atol=1e-4)

@@ -23,6 +23,7 @@ from pydantic import Field, ValidationError
 from textune.config.base import Config
 from textune.config.study import ModelConfig
 from textune.data import Examples, Keep, encode, eval_batches
+from textune.devices import device
 from textune.errors import TextuneError, plain
 from textune.models import TransformerConfig
 from textune.registry import is_loaded, load_plugin, plugin_file
@@ -120,7 +121,7 @@ class Pipeline:
             raise TextuneError(
                 f"the model in {folder} is damaged, or its files are of different models: {reason}"
             ) from error
-        return cls(config, model.eval(), tokenizer)
+        return cls(config, model.eval().to(device()), tokenizer)
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Returns probabilities_NK of texts, in their order."""

@@ -41,7 +41,7 @@ class SharedResults:
             "textune": source_digest(),
             "plugins": sorted(loaded.plugins.values()),
             "torch": version("torch"),
-            "device": _device(),
+            "device": [_device(), execution.devices],
             "threads": execution.threads_per_trial,
             "memory": execution.memory_bytes_per_worker,
         }

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from textune.config.load import LoadedStudy
 from textune.config.study import METRICS
 from textune.data import Cache, Prepared, content_key, describe
+from textune.devices import compute_on
 from textune.execution.attempt import limit_threads
 from textune.pipeline import Pipeline
 from textune.records import Objective, StudyRecord, TrialRecord, TrialResult, TrialState
@@ -236,6 +237,7 @@ def hand_over(
     best, execution = record.best, cast("Any", loaded.config.execution)  # typed by role at run time
     if best is None:
         return record
+    compute_on("cuda:0" if execution.gpus() else "cpu")
     limit_threads(execution.threads_per_trial)  # as in a trial: the same numbers, and no slower for small models
     source = folder.model(best.spec.number, best.spec.attempt)
     if not source.exists():

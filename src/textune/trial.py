@@ -37,6 +37,7 @@ from textune.data import (
     prepare,
     train_batches,
 )
+from textune.devices import device
 from textune.errors import InterruptedTrial
 from textune.pipeline import Pipeline, PipelineConfig
 from textune.records import EndReason, Progress, TrialRecord, TrialResult, TrialSpec
@@ -219,6 +220,7 @@ class _Training:
         tokenizer = cast("Any", config.tokenizer)
         self.max_length, self.keep = tokenizer.max_length, tokenizer.keep
         self.model.encoder.adapt(*cut_examples(self.examples, rows, self.max_length, self.keep))
+        self.model.to(device())
         self.order, self.dropout = derive(spec.seed, "order", part), derive(spec.seed, "dropout", part)
         self.micro_batch = _MicroBatch(self, cache, memory_bytes)
 

@@ -8,10 +8,10 @@ from textune.testing.executors import ExecutorContract
 class TestSerial(ExecutorContract):
     @pytest.fixture
     def config(self):
-        return SerialConfig()
+        return SerialConfig(devices="cpu")
 
 
 class TestProcesses(ExecutorContract):
     @pytest.fixture
     def config(self):
-        return ProcessesConfig(workers=2)
+        return ProcessesConfig(devices="cpu", workers=2)

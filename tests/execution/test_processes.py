@@ -8,17 +8,19 @@ import time
 import psutil
 import pytest
 
-from textune.errors import FatalError
-from textune.execution import process_memory, processes
+from textune import devices
+from textune.errors import FatalError, StudyError
+from textune.execution import base, process_memory, processes
 from textune.execution.processes import ProcessesConfig
-from textune.records import EndReason, TrialSpec
+from textune.execution.serial import SerialConfig
+from textune.records import EndReason, TrialResult, TrialSpec
 from textune.testing.executors import PATIENCE_SECONDS, finish, next_event, start_endless
 from textune.testing.quadratic import CHECKPOINT, Quadratic
 
 
 @pytest.fixture
 def executor():
-    executor = ProcessesConfig(workers=1).build(Quadratic())
+    executor = ProcessesConfig(devices="cpu", workers=1).build(Quadratic())
     yield executor
     executor.close()
 
@@ -79,7 +81,7 @@ class TestAWorkerThatDies:
         assert finish(executor, 1)[-1].end is EndReason.FINISHED
 
     def test_together_with_another(self):
-        executor = ProcessesConfig(workers=2).build(Quadratic())
+        executor = ProcessesConfig(devices="cpu", workers=2).build(Quadratic())
         for number in (0, 1):
             start_endless(executor, TrialSpec(number=number))
         for worker in executor._workers:
@@ -184,7 +186,7 @@ class TestAWorker:
         assert capfd.readouterr().out == ""
 
     def test_says_so_if_it_cannot_read_the_objective(self):
-        executor = ProcessesConfig(workers=1).build(Quadratic())
+        executor = ProcessesConfig(devices="cpu", workers=1).build(Quadratic())
         executor._arguments = (b"not a pickle", *executor._arguments[1:])
         executor.submit(TrialSpec(number=0))
         with pytest.raises(FatalError, match="a worker process cannot run trials: UnpicklingError"):
@@ -192,11 +194,11 @@ class TestAWorker:
         executor.close()
 
     def test_uses_the_threads_it_may(self):
-        executor = ProcessesConfig(workers=1, threads_per_trial=3).build(Quadratic())
+        executor = ProcessesConfig(devices="cpu", workers=1, threads_per_trial=3).build(Quadratic())
         executor.submit(TrialSpec(number=0))
         result = finish(executor, 0)[-1]
         executor.close()
-        assert result.details == {"threads": "3"}
+        assert result.details["OMP_NUM_THREADS"] == "3"
 
 
 def test_a_timeout_without_news_gives_no_events(executor):
@@ -207,7 +209,7 @@ def test_a_timeout_without_news_gives_no_events(executor):
 
 
 def test_closing_ends_a_trial_that_hangs():
-    executor = ProcessesConfig(workers=1).build(Quadratic())
+    executor = ProcessesConfig(devices="cpu", workers=1).build(Quadratic())
     executor.submit(TrialSpec(number=0, params={"behaviour": "hang"}))
     executor.wait(PATIENCE_SECONDS)
     executor.proceed(0)
@@ -228,7 +230,7 @@ print("main", flush=True)
 from textune.execution.processes import ProcessesConfig
 from textune.records import TrialSpec
 from textune.testing.quadratic import Quadratic
-executor = ProcessesConfig(workers=3).build(Quadratic())
+executor = ProcessesConfig(devices="cpu", workers=3).build(Quadratic())
 behaviours = ["hang", "hang-in-c", "fine"]
 for number, behaviour in enumerate(behaviours):
     executor.submit(TrialSpec(number=number, params={"behaviour": behaviour}))
@@ -310,7 +312,7 @@ def is_alive(process):
 
 
 def test_a_worker_that_found_no_memory_is_replaced():
-    executor = ProcessesConfig(workers=1).build(Quadratic())
+    executor = ProcessesConfig(devices="cpu", workers=1).build(Quadratic())
     try:
         workers = []
         for number, behaviour in enumerate(("fine", "out-of-memory", "fine")):
@@ -320,3 +322,76 @@ def test_a_worker_that_found_no_memory_is_replaced():
         assert workers[0] == workers[1] != workers[2]
     finally:
         executor.close()
+
+
+class TestGpus:
+    """Workers know theirs by what they see, whether it is there or not."""
+
+    GPUS = ("3", "GPU-2a")
+
+    @pytest.fixture
+    def executor(self):
+        executor = processes.ProcessesExecutor(Quadratic(), 4, 1, gpus=self.GPUS)
+        yield executor
+        executor.close()
+
+    def seen(self, executor, numbers):
+        """Runs trials at once; returns what each of them saw."""
+        for number in numbers:
+            executor.submit(TrialSpec(number=number))
+        seen = {}
+        while len(seen) < len(numbers):
+            for event in executor.wait(PATIENCE_SECONDS):
+                if isinstance(event, TrialResult):
+                    seen[event.trial] = event.details["CUDA_VISIBLE_DEVICES"]
+                else:
+                    executor.proceed(event.trial)
+        return seen
+
+    def test_each_worker_sees_one_and_they_share_them_evenly(self, executor):
+        assert sorted(self.seen(executor, range(4)).values()) == ["3", "3", "GPU-2a", "GPU-2a"]
+
+    def test_a_worker_takes_that_of_the_one_it_replaces(self, executor):
+        self.seen(executor, range(4))
+        lost = executor._workers[2]
+        lost.process.kill()
+        lost.process.join()
+        assert sorted(self.seen(executor, range(4, 8)).values()) == ["3", "3", "GPU-2a", "GPU-2a"]
+
+    def test_none_is_seen_by_trials_that_compute_on_the_processor(self):
+        executor = ProcessesConfig(devices="cpu", workers=1).build(Quadratic())
+        assert self.seen(executor, [0]) == {0: ""}
+        executor.close()
+
+    @pytest.mark.parametrize(
+        ("settings", "slots"),
+        [
+            ({}, 2),
+            ({"trials_per_device": 3}, 6),
+            ({"trials_per_device": 3, "workers": 4}, 4),
+            ({"workers": 4}, 2),
+            ({"devices": "cpu", "workers": 5, "trials_per_device": 3}, 5),
+        ],
+    )
+    def test_decide_how_many_trials_run_at_once(self, monkeypatch, settings, slots):
+        monkeypatch.setattr(base, "gpus", lambda: self.GPUS)
+        executor = ProcessesConfig.model_validate(settings).build(Quadratic())
+        assert executor.slots == slots
+        executor.close()
+
+    @pytest.mark.parametrize("config", [ProcessesConfig, SerialConfig], ids=["processes", "serial"])
+    def test_that_are_asked_for_and_not_there_are_a_sentence(self, monkeypatch, config):
+        monkeypatch.setattr(base, "gpus", lambda: ())
+        with pytest.raises(
+            StudyError, match=r"execution\.devices: is 'cuda', and PyTorch finds no GPU here; set it to"
+        ):
+            config(devices="cuda").build(Quadratic())
+
+    def test_one_is_for_trials_in_this_process(self, monkeypatch):
+        monkeypatch.setenv(devices.NAME, "")
+        for found, name in ((self.GPUS, "cuda:0"), ((), "cpu")):
+            monkeypatch.setattr(base, "gpus", lambda found=found: found)
+            executor = SerialConfig().build(Quadratic())
+            executor.submit(TrialSpec(number=0))
+            finish(executor, 0)
+            assert str(devices.device()) == name

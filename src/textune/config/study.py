@@ -100,6 +100,9 @@ class TrainingConfig(Config):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="'auto': bf16 where processor or GPU compute in it, fp16 (with loss scaling) on other GPUs"
     )
+    deterministic: bool = Field(
+        False, description="also on a GPU, equal trials give equal numbers, bit for bit, at some cost in speed"
+    )
     length_buckets: bool = Field(True, description="batches of texts of similar length (faster), or of any length")
     metrics: Names = Field(
         ("loss", "accuracy", "f1_macro"), description="what is computed on the valid rows each epoch"
@@ -154,7 +157,9 @@ class SearchConfig(Config):
         "study", description="'shared': a point that an earlier study measured under equal conditions is not run again"
     )
     deterministic: bool = Field(
-        False, description="each trial is asked and pruned seeing the same other trials, however many workers there are"
+        False,
+        description="each trial is asked and pruned seeing the same other trials, however many workers there are; on"
+        " GPUs, training.deterministic makes their numbers the same, too",
     )
     lag: int = Field(8, ge=1, description="deterministic: trial n sees the ended trials numbered below n - lag")
 

@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import Field
 
 from textune.config.base import Config
+from textune.devices import gpus
+from textune.errors import Problem, StudyError
 from textune.records import EndReason, Progress, TrialResult, TrialSpec
 
 __all__ = ["PATIENCE_SECONDS", "SAVING_SECONDS", "Evaluate", "Event", "Executor", "ExecutorConfig"]
@@ -72,6 +74,11 @@ class Executor(ABC):
 class ExecutorConfig(Config):
     """What every executor can be told."""
 
+    devices: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="'cuda': trials compute on GPUs (only those in CUDA_VISIBLE_DEVICES, where that is set);"
+        " 'cpu': on the processor; 'auto': on GPUs where there are any",
+    )
     threads_per_trial: int = Field(1, ge=1, description="processor threads each trial may use")
     max_retries: int = Field(2, ge=0, description="times a trial is tried again after its worker died")
     timeout_seconds: float | None = Field(None, gt=0, description="a trial is ended after this; null: no limit")
@@ -81,6 +88,21 @@ class ExecutorConfig(Config):
         description="main memory for data a trial may take beyond what its idle worker holds, on Linux; null: no limit",
     )
     keep_models: Literal["best", "all", "none"] = Field("best", description="which trials' weights stay on disk")
+
+    def gpus(self) -> tuple[str, ...]:
+        """Returns the GPUs that trials compute on, as `textune.devices` names them; none: they take the processor.
+
+        Raises:
+            StudyError: there is none, and the study asks for one.
+        """
+        found = () if self.devices == "cpu" else gpus()
+        if self.devices == "cuda" and not found:
+            message = (
+                "is 'cuda', and PyTorch finds no GPU here; set it to 'auto' or 'cpu', or see to the driver, to a "
+                "PyTorch made for it, and to CUDA_VISIBLE_DEVICES"
+            )
+            raise StudyError([Problem("", "execution.devices", message)])
+        return found
 
     @abstractmethod
     def build(self, evaluate: Evaluate) -> Executor:

@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, SpawnContext
@@ -42,8 +42,10 @@ Context = ForkServerContext | SpawnContext
 class ProcessesExecutor(Executor):
     """Starts workers as trials need them and keeps them; one that died is replaced by the next trial."""
 
-    def __init__(self, evaluate: Evaluate, workers: int, threads: int, memory_bytes: int | None = None) -> None:
-        self.slots = workers
+    def __init__(
+        self, evaluate: Evaluate, workers: int, threads: int, memory_bytes: int | None = None, gpus: Sequence[str] = ()
+    ) -> None:
+        self.slots, self._gpus = workers, gpus
         self._arguments = (pickle.dumps(evaluate), threads, memory_bytes)
         self._context = _context(evaluate)
         self._workers: list[_Worker] = []
@@ -56,7 +58,7 @@ class ProcessesExecutor(Executor):
         idle = next((worker for worker in self._workers if worker.spec is None), None)
         if idle is None:
             assert len(self._workers) < self.slots, "every slot is taken"
-            idle = _Worker(self._context, self._arguments)
+            idle = _Worker(self._context, self._arguments, self._free_gpu())
             self._workers.append(idle)
         idle.submit(spec)
 
@@ -103,6 +105,11 @@ class ProcessesExecutor(Executor):
     def _running(self, trial: int) -> list[_Worker]:
         return [worker for worker in self._workers if worker.spec is not None and worker.spec.number == trial]
 
+    def _free_gpu(self) -> str | None:
+        """Returns the GPU with the fewest workers."""
+        taken = [worker.gpu for worker in self._workers]
+        return min(self._gpus, key=taken.count, default=None)
+
     def _remove(self, worker: _Worker) -> None:
         self._workers.remove(worker)
         worker.end()
@@ -118,12 +125,14 @@ class _Worker:
     """The coordinator's side of one worker process.
 
     Attributes:
+        gpu: the only one it sees; None: it computes on the processor.
         spec: the trial it runs, None while it is idle.
         answer_by: when it is killed if it has not answered; infinite unless it was asked to stop.
         has_left: it told the last result and ends.
     """
 
-    def __init__(self, context: Context, arguments: tuple[bytes, int, int | None]) -> None:
+    def __init__(self, context: Context, arguments: tuple[bytes, int, int | None], gpu: str | None) -> None:
+        self.gpu = gpu
         self.spec: TrialSpec | None = None
         self.answer_by = math.inf
         self.has_left = False
@@ -132,7 +141,7 @@ class _Worker:
         self._begin = 0.0
         self._kernel_kills = 0
         self.connection, theirs = multiprocessing.Pipe()
-        self.process = context.Process(target=work, args=(theirs, *arguments), daemon=True)
+        self.process = context.Process(target=work, args=(theirs, *arguments, gpu), daemon=True)
         try:
             with _signals_blocked(), _no_main_module():
                 self._start()
@@ -223,13 +232,23 @@ class _Worker:
 class ProcessesConfig(ExecutorConfig):
     """Trials run side by side in worker processes of this machine."""
 
-    workers: int | None = Field(None, ge=1, description="trials at once; null: as many as the processor cores allow")
+    workers: int | None = Field(
+        None, ge=1, description="trials at once at most; null: as many as the GPUs, or else the processor cores, allow"
+    )
+    trials_per_device: int = Field(
+        1, ge=1, description="trials at once on one GPU; small models leave room for several"
+    )
 
     def build(self, evaluate: Evaluate) -> ProcessesExecutor:
         if self.memory_bytes_per_worker is not None:
             DataLimit.check()
-        workers = self.workers or max(1, _num_cores() // self.threads_per_trial)
-        return ProcessesExecutor(evaluate, workers, self.threads_per_trial, self.memory_bytes_per_worker)
+        gpus = self.gpus()
+        if gpus:
+            room = len(gpus) * self.trials_per_device
+            workers = min(self.workers or room, room)
+        else:
+            workers = self.workers or max(1, _num_cores() // self.threads_per_trial)
+        return ProcessesExecutor(evaluate, workers, self.threads_per_trial, self.memory_bytes_per_worker, gpus)
 
 
 def _num_cores() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+from textune.devices import compute_on
 from textune.errors import FatalError
 from textune.execution.attempt import Attempt, limit_threads
 from textune.execution.base import Evaluate, Event, Executor, ExecutorConfig
@@ -20,8 +21,10 @@ class SerialExecutor(Executor):
 
     slots = 1
 
-    def __init__(self, evaluate: Evaluate, threads: int, memory_bytes: int | None = None) -> None:
-        self._evaluate, self._threads, self._memory_bytes = evaluate, threads, memory_bytes
+    def __init__(
+        self, evaluate: Evaluate, threads: int, memory_bytes: int | None = None, *, on_gpu: bool = False
+    ) -> None:
+        self._evaluate, self._threads, self._memory_bytes, self._on_gpu = evaluate, threads, memory_bytes, on_gpu
         self._attempt: Attempt | None = None
         self._stopped: TrialResult | None = None
         self._undecided = False
@@ -30,6 +33,7 @@ class SerialExecutor(Executor):
     def submit(self, spec: TrialSpec) -> None:
         assert self._attempt is None, "the only slot is taken"
         limit_threads(self._threads)
+        compute_on("cuda:0" if self._on_gpu else "cpu")
         if self._memory_bytes is not None:
             for module in getattr(self._evaluate, "preload", ()):  # not to be counted as memory that the trial takes
                 importlib.import_module(module)
@@ -47,7 +51,9 @@ class SerialExecutor(Executor):
             return []
         if isinstance(event, TrialResult):
             self._attempt = self._stopped = None
-            if self._growth.is_large():  # to look for garbage each time would take longer than a short trial
+            if (
+                self._on_gpu or self._growth.is_large()
+            ):  # to look for garbage each time would take longer than a short trial
                 release_memory()
         else:
             self._undecided = True
@@ -70,9 +76,10 @@ class SerialExecutor(Executor):
 
 @register("executor", "serial")
 class SerialConfig(ExecutorConfig):
-    """Trials run one after the other in this process."""
+    """Trials run one after the other in this process, on one GPU at most."""
 
     def build(self, evaluate: Evaluate) -> SerialExecutor:
         if self.memory_bytes_per_worker is not None:
             DataLimit.check()
-        return SerialExecutor(evaluate, self.threads_per_trial, self.memory_bytes_per_worker)
+        on_gpu = bool(self.gpus())
+        return SerialExecutor(evaluate, self.threads_per_trial, self.memory_bytes_per_worker, on_gpu=on_gpu)

@@ -20,6 +20,7 @@ from enum import StrEnum
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from textune.devices import see_only
 from textune.errors import FatalError
 from textune.execution.attempt import LOG_NAME, Attempt, limit_threads
 from textune.execution.base import Evaluate
@@ -60,7 +61,7 @@ def receive(connection: Connection) -> tuple[Message, str]:
     return Message(text[0]), text[1:]
 
 
-def work(connection: Connection, objective: bytes, threads: int, memory_bytes: int | None) -> None:
+def work(connection: Connection, objective: bytes, threads: int, memory_bytes: int | None, gpu: str | None) -> None:
     """Runs trials until the coordinator closes the connection or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to a whole group, it is for the coordinator to act
@@ -68,6 +69,7 @@ def work(connection: Connection, objective: bytes, threads: int, memory_bytes: i
     _end_with_the_coordinator()
     faulthandler.enable()
     limit_threads(threads)
+    see_only(gpu)
     gc.freeze()  # what was imported stays, and need not be looked at after each trial
     growth = Growth()
     try:
@@ -77,8 +79,8 @@ def work(connection: Connection, objective: bytes, threads: int, memory_bytes: i
             if message is Message.RUN:  # else it came too late for the trial before
                 result = _run(connection, evaluate, TrialSpec.model_validate_json(content), memory_bytes)
                 release_memory()
-                # Libraries that found no memory once may fail for good: oneDNN does.
-                is_last = result.was_short_of_memory or growth.is_large()
+                # Libraries that found no memory once may fail for good: oneDNN does. What CUDA holds is used again.
+                is_last = result.was_short_of_memory or (gpu is None and growth.is_large())
                 send(connection, Message.LAST_RESULT if is_last else Message.RESULT, result.model_dump_json())
                 if is_last:
                     return

@@ -73,7 +73,7 @@ class Quadratic:
         return TrialResult(
             trial=spec.number, attempt=spec.attempt, end=EndReason.FINISHED, reason="finished", value=value,
             metrics={"valid.accuracy": value}, best_epoch=self.epochs, epochs=self.epochs, folder=spec.folder,
-            details={"threads": os.environ.get("OMP_NUM_THREADS")},
+            details={name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")},
         )  # fmt: skip
 
 

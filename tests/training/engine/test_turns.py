@@ -3,7 +3,7 @@ import sys
 import pytest
 import torch
 
-from textune.training.engine.turns import Turns
+from textune.training.engine.turns import Turns, deterministic_kernels
 
 CPU = torch.device("cpu")
 
@@ -44,3 +44,11 @@ def test_denormals_are_zero_in_a_turn_alone():
     with turns.turn():
         assert sys.float_info.min / 2 == 0.0
     assert sys.float_info.min / 2 > 0
+
+
+def test_deterministic_kernels_are_chosen_inside_alone():
+    assert not torch.are_deterministic_algorithms_enabled()
+    with deterministic_kernels():
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    assert not torch.are_deterministic_algorithms_enabled()

@@ -39,8 +39,8 @@ class Fit:
     """A training of `model` where it stands. It leaves the weights of the best epoch in it.
 
     The best epoch is that of `early_stopping.metric`, or of the objective where none is set. Dropout is a function of
-    seed and epoch and does not disturb the caller's random state. On a CPU, equal arguments give equal numbers, bit for
-    bit, and so does a training that goes on from the state of another one.
+    seed and epoch and does not disturb the caller's random state. On a CPU, and on a GPU where `config.deterministic`,
+    equal arguments give equal numbers, bit for bit, and so does a training that goes on from the state of another one.
 
     Args:
         model: (ids_BT, mask_BT) → logits_BK; a submodule's `penalty` (a scalar tensor, or None), a mean over the rows
@@ -78,7 +78,7 @@ class Fit:
         self._steps = Steps(model, config, class_counts_K, config.epochs * steps_per_epoch, micro_batch)
         self._scoring = _Scoring.of(config, objective)
         self._stopping = EarlyStopping(config.early_stopping.patience, config.early_stopping.min_delta)
-        self._turns = Turns(self._steps.device)
+        self._turns = Turns(self._steps.device, deterministic=config.deterministic)
         self._epochs: list[EpochMeasurement] = []
         self._best: tuple[dict[str, Any], Predictions] | None = None
         memory.reset_peak(self._steps.device)
@@ -231,7 +231,7 @@ def fit_blindly(
         MemoryError: the model does not fit into memory.
     """
     steps = Steps(model, config, class_counts_K, config.epochs * steps_per_epoch, micro_batch)
-    turns = Turns(steps.device)
+    turns = Turns(steps.device, deterministic=config.deterministic)
     for epoch in range(1, num_epochs + 1):
         turns.seed(derive(seed, "dropout", epoch))
         with turns.turn():

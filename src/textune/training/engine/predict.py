@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from textune.memory import is_exhausted, release_memory
@@ -26,8 +25,10 @@ def device_of(model: nn.Module) -> torch.device:
 
 def tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Returns ids_BT (int64), mask_BT (bool) and labels_B (int64) on `device`."""
-    arrays = (batch.ids_BT, batch.mask_BT, batch.labels_B)
-    ids_BT, mask_BT, labels_B = (torch.from_numpy(array).to(device, non_blocking=True) for array in arrays)
+    each = [torch.from_numpy(array) for array in (batch.ids_BT, batch.mask_BT, batch.labels_B)]
+    if device.type == "cuda":  # which fetches from pinned memory by itself, while the host goes on
+        each = [tensor.pin_memory().to(device, non_blocking=True) for tensor in each]
+    ids_BT, mask_BT, labels_B = each
     return ids_BT.long(), mask_BT, labels_B.long()
 
 
@@ -54,12 +55,12 @@ class Collector:
     def __init__(self, model: nn.Module, precision: str) -> None:
         self._model, self._precision, self._device = model, precision, device_of(model)
         self._batches: list[Batch] = []
-        self._probabilities: list[NDArray[np.float32]] = []
+        self._probabilities: list[Tensor] = []
 
     def add(self, batch: Batch) -> None:
         """Raises MemoryError, or what PyTorch raises in its place, if a single row does not fit into memory."""
         ids_BT, mask_BT, _ = tensors(batch, self._device)
-        self._probabilities.append(self._in_memory(ids_BT, mask_BT).cpu().numpy())
+        self._probabilities.append(self._in_memory(ids_BT, mask_BT))
         self._batches.append(batch)
 
     def predictions(self) -> Predictions:
@@ -67,7 +68,8 @@ class Collector:
         rows_N = np.concatenate([batch.rows_B for batch in self._batches]).astype(np.int64)
         labels_N = np.concatenate([batch.labels_B for batch in self._batches]).astype(np.int64)
         order_N = np.argsort(rows_N, kind="stable")
-        return Predictions(rows_N[order_N], labels_N[order_N], np.concatenate(self._probabilities)[order_N])
+        probabilities_NK = torch.cat(self._probabilities).cpu().numpy()
+        return Predictions(rows_N[order_N], labels_N[order_N], probabilities_NK[order_N])
 
     def _in_memory(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """As `_forward`, in halves where memory is short."""

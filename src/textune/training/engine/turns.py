@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
 
 from textune.training.engine.precision import flushed_denormals
 
-__all__ = ["Turns", "random_generator"]
+__all__ = ["Turns", "deterministic_kernels", "random_generator"]
 
 
 def random_generator(device: torch.device) -> torch.Generator:
@@ -20,11 +20,31 @@ def random_generator(device: torch.device) -> torch.Generator:
     return torch.default_generator
 
 
-class Turns:
-    """A training takes turns with its caller, each of whom finds random numbers and denormals as they left them."""
+@contextmanager
+def deterministic_kernels() -> Iterator[None]:
+    """Takes kernels that always add up in the same order, where there are any; PyTorch warns where there are none."""
+    enabled, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
 
-    def __init__(self, device: torch.device) -> None:
+
+class Turns:
+    """A training takes turns with its caller, each of whom finds what is global as they left it.
+
+    Args:
+        device: where the model stands.
+        deterministic: whether kernels are to give the same numbers each time; on a CPU they do anyway.
+    """
+
+    def __init__(self, device: torch.device, *, deterministic: bool = False) -> None:
         self._device = device
+        self._kernels = deterministic_kernels if deterministic and device.type == "cuda" else nullcontext
         self._generator = random_generator(device)
         self.random_state: Tensor = self._generator.get_state()
 
@@ -37,7 +57,7 @@ class Turns:
         callers_state = self._generator.get_state()
         self._generator.set_state(self.random_state)
         try:
-            with flushed_denormals():
+            with flushed_denormals(), self._kernels():
                 yield
         finally:
             self.random_state = self._generator.get_state()
