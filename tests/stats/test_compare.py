@@ -29,8 +29,8 @@ def test_resplit_is_nadeau_and_bengio():
 
 def test_resplit_is_not_fooled_by_repeats_that_agree_by_chance():
     estimate = resplit(np.full(3, 0.03), 100, 400)
-    assert estimate.error == pytest.approx(np.sqrt((1 / 3 + 0.25) * 0.03 * 0.97 / 100))
-    assert resplit(np.zeros(3), 100, 400).p_value() == 1
+    assert estimate.p_value() > 0.01
+    assert resplit(np.full(3, 0.03), 10_000, 40_000).p_value() < 1e-5
 
 
 def test_crossed_finds_the_variance_of_the_mean():
@@ -54,6 +54,10 @@ def test_crossed_without_variance_between_rows_is_a_t_test_over_seeds():
     estimate = crossed(np.tile(differences_S[:, None], (1, 300)))
     assert estimate.error == pytest.approx(differences_S.std(ddof=1) / np.sqrt(5))
     assert estimate.df == pytest.approx(4)
+
+
+def test_crossed_does_not_take_a_few_equal_rows_for_equality():
+    assert crossed(np.zeros((3, 200))).interval().high == pytest.approx(1.97 / 200, rel=0.01)
 
 
 @given(st.integers(2, 6), st.integers(2, 30), st.integers(0, 1_000))
@@ -93,7 +97,6 @@ def test_pseudo_values_tell_the_error_of_a_macro_f1():
 def test_ranges_claim_nothing_before_there_are_five():
     assert ranges(np.array([0.10, 0.11, 0.12, 0.10])).p_value() == 1
     assert ranges(np.array([0.10, 0.11, 0.12, 0.10, 0.11])).p_value() < 0.001
-    assert ranges(np.zeros(3)).interval().high == 0
 
 
 def test_mcnemar_is_exact():

@@ -54,9 +54,20 @@ def test_a_clearly_worse_one_drops_out_and_the_race_goes_on():
 
 def test_identical_candidates_tie_and_the_cheapest_is_chosen():
     scores = dict.fromkeys("abcde", np.array([0.81, 0.83, 0.82]))
-    look = Race(RESPLIT, 4, costs={"a": (9, 1.0), "b": (7, 2.0), "c": (7, 1.0), "d": (8, 0.1)}).look(0, scores)
+    race = Race(RESPLIT, 4, costs={"a": (9, 1.0), "b": (7, 2.0), "c": (7, 1.0), "d": (8, 0.1)})
+    look = race.look(0, scores, predictions=dict.fromkeys(scores, b"the same"))
     assert look.verdict is not None
     assert (look.verdict.kind, look.verdict.chosen, look.dropped) == (Kind.TIE, "c", ())
+
+
+def test_equal_scores_on_few_rows_are_no_tie_yet():
+    scores = dict.fromkeys("ab", np.full(3, 0.8))
+    few = Race(partial(resplit, num_scored=50, num_train=200), 4)
+    assert few.look(0, scores).verdict is None
+    assert few.look(0, scores, predictions={"a": 1, "b": 2}).verdict is None
+    many = Race(RESPLIT, 4).look(1, dict.fromkeys("ab", np.full(5, 0.8))).verdict
+    assert many is not None
+    assert many.kind is Kind.TIE
 
 
 def test_differences_that_do_not_matter_are_a_tie_even_where_they_are_significant():

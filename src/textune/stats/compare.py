@@ -25,18 +25,19 @@ def resplit(differences_J: NDArray[np.float64], num_scored: int, num_train: int)
     """Estimates a mean difference from repeats that each draw anew which rows are scored and which are trained on.
 
     Train parts overlap, so the repeats are correlated and s²/J is far too small: the variance of the mean is
-    (1/J + num_scored/num_train) · s². A share right of n rows cannot vary less than |d|(1 - |d|)/n where it differs by
-    d; that bound replaces s² where few repeats on few rows agree by chance.
+    (1/J + num_scored/num_train) · s². A share of n rows comes in steps of 1/n; the variance of rounding two of them,
+    1/(6n²), is added to s², so that few repeats on few rows that agree by chance prove nothing.
 
     Raises:
         ValueError: fewer than two repeats.
 
-    Source: Nadeau & Bengio, "Inference for the generalization error", Machine Learning 2003, section 3.
+    Source: Nadeau & Bengio, "Inference for the generalization error", Machine Learning 2003, section 3; Sheppard,
+    Proceedings of the London Mathematical Society 1898 (rounding).
     """
-    num_repeats, mean = _several("repeats", differences_J), float(differences_J.mean())
-    least = max(abs(mean) * (1 - abs(mean)), 0) / num_scored
-    variance = (1 / num_repeats + num_scored / num_train) * max(float(differences_J.var(ddof=1)), least)
-    return Estimate(mean, (Source(math.sqrt(variance), num_repeats - 1),), "corrected resampled t")
+    num_repeats = _several("repeats", differences_J)
+    one_repeat = float(differences_J.var(ddof=1)) + 1 / (6 * num_scored**2)
+    error = math.sqrt((1 / num_repeats + num_scored / num_train) * one_repeat)
+    return Estimate(float(differences_J.mean()), (Source(error, num_repeats - 1),), "corrected resampled t")
 
 
 def crossed(differences_SN: NDArray[np.float64]) -> Estimate:
@@ -45,7 +46,7 @@ def crossed(differences_SN: NDArray[np.float64]) -> Estimate:
     Seeds and rows are both samples: Var(mean) = σ²_seed/S + σ²_row/N + σ²_rest/(NS), from the mean squares of the
     two-way layout without replication. A component below zero counts as none, so the variance is never below what
     seeds alone, rows alone or the rest alone show. The mean square of seeds holds σ²_rest too and has S - 1 degrees of
-    freedom; rows add what theirs has beyond the rest.
+    freedom; rows add what theirs has beyond the rest. Where no row differs the error is as if one had.
 
     Args:
         differences_SN: first configuration minus second, per seed and row; of a metric that is no mean over rows its
@@ -67,13 +68,15 @@ def crossed(differences_SN: NDArray[np.float64]) -> Estimate:
     cells = num_seeds * num_rows
     seeds = Source(math.sqrt(mean_square_seed / cells), num_seeds - 1)
     rows = Source(math.sqrt(max(mean_square_row - mean_square_rest, 0) / cells), num_rows - 1)
+    if not differences_SN.any():
+        rows = Source(1 / num_rows, num_rows - 1)
     return Estimate(mean, (seeds, rows), "seeds × rows")
 
 
 def ranges(differences_R: NDArray[np.float64]) -> Estimate:
     """Estimates a mean difference from R date ranges, each one independent unit (seeds averaged inside).
 
-    Under five ranges nothing is claimed, but that equal scores are equal: t then has too few degrees of freedom.
+    Under five ranges nothing is claimed: t then has too few degrees of freedom to tell anything but luck.
 
     Raises:
         ValueError: fewer than two ranges.
@@ -81,8 +84,7 @@ def ranges(differences_R: NDArray[np.float64]) -> Estimate:
     num_ranges = _several("ranges", differences_R)
     error = float(differences_R.std(ddof=1)) / math.sqrt(num_ranges)
     source = Source(error, num_ranges - 1)
-    claim = num_ranges >= MIN_RANGES or not differences_R.any()
-    return Estimate(float(differences_R.mean()), (source,), "t over ranges", claim)
+    return Estimate(float(differences_R.mean()), (source,), "t over ranges", claim=num_ranges >= MIN_RANGES)
 
 
 def pseudo_values(metric: Callable[..., float], *columns: NDArray[Any]) -> NDArray[np.float64]:

@@ -69,12 +69,13 @@ class Estimate:
         """Returns the two-sided p of the hypothesis that the true difference is `null`."""
         return self._beyond(abs(self.mean - null)) if self.claim else 1.0
 
-    def p_above(self, bound: float) -> float:
-        """Returns the one-sided p of the hypothesis that the true difference is at most `bound`."""
-        if not self.claim:
-            return 1.0
-        half = self._beyond(abs(self.mean - bound)) / 2
-        return half if self.mean > bound else 1 - half
+    def below(self, bound: float, level: float = 0.95) -> bool:
+        """Whether the whole interval of this level lies below the bound."""
+        return self.mean < bound and self.p_value(bound) < 1 - level
+
+    def above(self, bound: float, level: float = 0.95) -> bool:
+        """Whether the whole interval of this level lies above the bound."""
+        return self.mean > bound and self.p_value(bound) < 1 - level
 
     def interval(self, level: float = 0.95) -> Interval:
         """Returns the interval that holds the true difference with probability `level`."""

@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from textune.stats.estimates import Estimate, Source
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from textune.stats.estimates import Estimate
     from textune.stats.intervals import Interval
 
 __all__ = ["Comparison", "Kind", "Look", "Race", "Verdict", "holm", "looks"]
 
 FIRST_LOOK = 3
+IDENTICAL = Estimate(0.0, (Source(0.0, 1),), "identical predictions")
 
 
 class Kind(StrEnum):
@@ -41,17 +43,22 @@ class Comparison:
         candidate: the other one.
         estimate: how much better the leader is; positive whatever the direction of the metric.
         p_value: two-sided, by Holm's method among the comparisons of this look.
-        interval: of the same difference, simultaneous over all pairs of candidates of this look.
+        level: of the interval, simultaneous over all pairs of candidates of this look.
         worse: the candidate is significantly worse than the leader.
-        within_margin: it is worse by less than the margin at most, by the interval.
+        within_margin: at most the margin worse, by the interval.
     """
 
     candidate: str
     estimate: Estimate
     p_value: float
-    interval: Interval
+    level: float
     worse: bool
     within_margin: bool
+
+    @property
+    def interval(self) -> Interval:
+        """The simultaneous interval of the difference."""
+        return self.estimate.interval(self.level)
 
 
 @dataclass(frozen=True)
@@ -92,9 +99,12 @@ class Race:
 
     A function of the scores alone: the same scores give the same decisions, so a race can be replayed. At each look the
     leader is compared with every other candidate; those significantly worse (Holm) and not shown to be within the
-    margin drop out. α is split over the looks, so a false winner, one called better than all although another is at
-    least as good, comes in at most α of all races. That one verdict is what α is kept for: it needs every other
-    candidate rejected, which is why comparisons with the leader suffice and not all pairs need be counted.
+    margin drop out. α is the chance of a false winner over the whole race: one called better than all although another
+    is at least as good. Such a claim needs every other candidate rejected, which is why comparisons with the leader
+    suffice and not all pairs need be counted (`benchmarks/results/confirmation.md`).
+
+    Of α the share (k/L)² is spent by look k of L, each look having its part alone, whatever the looks have in common:
+    with few repeats early looks can decide little, and the power stands in the last ones.
 
     Attributes:
         estimate: of paired differences (first axis: repeats) to their mean and error, such as `crossed` or
@@ -104,6 +114,9 @@ class Race:
         margin: differences smaller than this do not matter, in the unit of the metric.
         maximize: whether a larger score is better.
         costs: per candidate, the cheapest has the smallest; tuples are compared from the left.
+
+    Source: Kim & DeMets, Biometrika 1987 (the spending function); Berger, Technometrics 1982 (a claim that needs all of
+    several rejections).
     """
 
     estimate: Callable[[NDArray[np.float64]], Estimate]
@@ -113,13 +126,23 @@ class Race:
     maximize: bool = True
     costs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
-    def look(self, number: int, scores: Mapping[str, NDArray[np.float64]], *, last: bool = False) -> Look:
+    def look(
+        self,
+        number: int,
+        scores: Mapping[str, NDArray[np.float64]],
+        *,
+        predictions: Mapping[str, Hashable] | None = None,
+        last: bool = False,
+    ) -> Look:
         """Compares the candidates that remain.
 
         Args:
             number: of the look, from 0 to `num_looks` - 1.
             scores: per remaining candidate an array whose first axis are the repeats so far, paired between candidates:
                 J scores, S seeds × N rows, or what else `estimate` takes.
+            predictions: per candidate something that two candidates share only where they predicted the same on every
+                row, such as a digest of the probabilities: they are then one and tie, however few rows there are.
+                Equal scores alone do not show that.
             last: no more repeats will come, though more looks were planned; what is left of α is spent on this one.
 
         Raises:
@@ -127,29 +150,37 @@ class Race:
         """
         self._check(number, scores)
         last = last or number == self.num_looks - 1
-        level = self.alpha * ((self.num_looks - number) if last else 1) / self.num_looks
+        level = self._spent(self.num_looks if last else number + 1) - self._spent(number)
         sign = 1 if self.maximize else -1
         order = sorted(scores, key=lambda candidate: -sign * float(scores[candidate].mean()))
-        leader, others = order[0], order[1:]
-        estimates = [self.estimate(sign * (scores[leader] - scores[other])) for other in others]
-        num_pairs = math.comb(len(order), 2)
+        pair_level = 1 - level / math.comb(len(order), 2)
+
+        def difference(one: str, other: str) -> Estimate:
+            if predictions and one in predictions and predictions[one] == predictions.get(other):
+                return IDENTICAL
+            return self.estimate(sign * (scores[one] - scores[other]))
+
+        estimates = [difference(order[0], other) for other in order[1:]]
         comparisons = []
-        for other, estimate, p_value in zip(others, estimates, holm([e.p_value() for e in estimates]), strict=True):
-            interval, worse = estimate.interval(1 - level / num_pairs), p_value <= level
-            comparisons.append(Comparison(other, estimate, p_value, interval, worse, interval.high < self.margin))
+        for other, estimate, p_value in zip(order[1:], estimates, holm([e.p_value() for e in estimates]), strict=True):
+            within_margin = estimate.below(self.margin, pair_level)
+            comparisons.append(Comparison(other, estimate, p_value, pair_level, p_value <= level, within_margin))
         dropped = tuple(each.candidate for each in comparisons if each.worse and not each.within_margin)
         remaining = tuple(candidate for candidate in order if candidate not in dropped)
-        kind = self._kind(scores, remaining, level / num_pairs)
+        kind = self._kind(remaining, difference, pair_level)
         ended = last or kind is not Kind.UNDECIDED
         verdict = self._verdict(kind, remaining, comparisons) if ended else None
-        return Look(number, level, leader, tuple(comparisons), dropped, remaining, verdict)
+        return Look(number, level, order[0], tuple(comparisons), dropped, remaining, verdict)
 
-    def _kind(self, scores: Mapping[str, NDArray[np.float64]], remaining: Sequence[str], level: float) -> Kind:
+    def _spent(self, num_looks: int) -> float:
+        return self.alpha * (num_looks / self.num_looks) ** 2
+
+    def _kind(self, remaining: Sequence[str], difference: Callable[[str, str], Estimate], pair_level: float) -> Kind:
         if len(remaining) == 1:
             return Kind.WINNER
         for one, other in combinations(remaining, 2):
-            interval = self.estimate(scores[one] - scores[other]).interval(1 - level)
-            if max(-interval.low, interval.high) >= self.margin:
+            estimate = difference(one, other)
+            if not (estimate.below(self.margin, pair_level) and estimate.above(-self.margin, pair_level)):
                 return Kind.UNDECIDED
         return Kind.TIE
 
