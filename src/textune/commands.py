@@ -17,9 +17,7 @@ from textune.tracking.log import read_past, read_study
 if TYPE_CHECKING:
     from textune.config.load import LoadedStudy
     from textune.execution.base import Executor
-    from textune.study import KnownResults, Search
-    from textune.tracking.base import Tracker
-    from textune.tracking.log import EventLog, Past
+    from textune.tracking.log import Past
 
 __all__ = ["Finished", "check", "describe", "kinds", "load_run", "report", "run", "runs", "show"]
 
@@ -71,10 +69,11 @@ def run(
         held.enter_context(FolderLock(path))
         past = read_past(path) if folder.events.is_file() else None
         if past is not None:
-            from textune import resume
+            from textune import confirmation, resume
 
             resume.refuse_other_study(past, loaded, folder)
-            if resume.is_finished(past, trials, loaded.config.search.timeout_seconds):
+            is_finished = resume.is_finished(past, trials, loaded.config.search.timeout_seconds)
+            if is_finished and confirmation.is_settled(past.record, loaded):
                 return _already_finished(folder, past.record, quiet=quiet)
         return _run(loaded, trials, folder, past, held, quiet=quiet)
 
@@ -97,11 +96,10 @@ def _run(
 ) -> Finished:
     """Runs a study in a new folder (a path: made once the data is known to be sound), or in one that is locked."""
     from textune import resume, session
+    from textune.course import Course
     from textune.data import Cache
     from textune.report import write_report
     from textune.report.terminal import show as result_table
-    from textune.reuse import SharedResults
-    from textune.study import search
     from textune.tracking.console import Console
     from textune.tracking.log import EventLog
     from textune.trial import prepare_data
@@ -125,12 +123,12 @@ def _run(
         with closing(EventLog(folder.path)) as log:
             header["estimate"] = session.estimate(loaded, prepared, trials, executor.slots, cache)
             session.write_study(loaded, folder, header)
-            shared = loaded.config.search.reuse_results == "shared"
-            known = SharedResults(loaded, prepared, cache) if shared else None
-            record = search(_search(loaded, trials, executor, folder, header, log, past, known, console))
+            course = Course(loaded, prepared, cache, executor, folder, header, log, past, console)
+            record = course.run(trials)
             try:
                 record = session.hand_over(record, loaded, prepared, facts, folder, cache, log, console.say)
             finally:  # also where the last training diverges, or somebody does not want to wait for it
+                course.end(record)
                 write_report(folder.path, record)
             session.note_cost(record, loaded, prepared, folder, cache)
         console.show(result_table(record, folder.path))
@@ -150,63 +148,6 @@ def _executor(loaded: LoadedStudy, trials: int | None, cache_root: Path) -> Exec
     )
     executor: Executor = config.build(objective)
     return executor
-
-
-def _search(
-    loaded: LoadedStudy,
-    trials: int | None,
-    executor: Executor,
-    folder: RunFolder,
-    header: dict[str, Any],
-    log: EventLog,
-    past: Past | None,
-    known: KnownResults | None,
-    console: Tracker,
-) -> Search:
-    """Builds the other parts of the search that a study names."""
-    from textune.session import ModelKeeper
-    from textune.study import Search
-    from textune.tracking.base import StudyStart
-
-    config, search, objective = loaded.config, loaded.config.search, loaded.config.objective
-    sampler, pruner, execution = cast("Any", (search.sampler, search.pruner, config.execution))  # typed at run time
-    trackers: list[Any] = list(config.tracking)
-    metrics = dict.fromkeys([*(f"valid.{name}" for name in config.training.metrics), objective.metric, "train.loss"])
-    start = StudyStart(
-        name=config.name,
-        objective=objective,
-        paths=loaded.space.paths,
-        metrics=tuple(metrics),
-        trials=trials,
-        timeout_seconds=search.timeout_seconds,
-        header=header,
-    )
-
-    def resolve(params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-        point = loaded.resolver.resolve(params)
-        return point.config, point.key
-
-    return Search(
-        start=start,
-        resolve=resolve,
-        sampler=sampler.build(loaded.space, objective, config.seed),
-        new_pruner=lambda: pruner.build(objective),
-        executor=executor,
-        base=loaded.base_params() if search.include_base or not loaded.space.dimensions else None,
-        seed=config.seed,
-        folder=folder,
-        log=log,
-        past=past,
-        max_retries=execution.max_retries,
-        trial_timeout_seconds=execution.timeout_seconds,
-        lag=search.lag if search.deterministic else None,
-        known=known,
-        trackers=[
-            *(tracker.build(folder.path) for tracker in trackers),
-            ModelKeeper(folder, objective, execution.keep_models),
-            console,
-        ],
-    )
 
 
 def planned_trials(loaded: LoadedStudy) -> int | None:

@@ -16,7 +16,7 @@ from textune.tracking.wording import count, duration
 
 __all__ = ["is_finished", "refuse_other_data", "refuse_other_study", "take_back", "version_notes", "welcome"]
 
-MAY_CHANGE = ("execution", "tracking", "search.trials", "search.timeout_seconds", "data.max_bytes")
+MAY_CHANGE = ("execution", "tracking", "search.trials", "search.timeout_seconds", "data.max_bytes", "confirm")
 """Settings that do not change what a trial measures or which are proposed."""
 MOST_SHOWN = 10
 
@@ -28,15 +28,19 @@ def refuse_other_study(past: Past, loaded: LoadedStudy, folder: RunFolder) -> No
     before, now = (dict(_leaves(config)) for config in configs)
     before |= {f"plug-in {path}": digest for path, digest in (header.get("plugins") or {}).items()}
     now |= {f"plug-in {path}": digest for path, digest in loaded.plugins.items()}
-    paths = [path for path in dict.fromkeys((*before, *now)) if not path.startswith(MAY_CHANGE)]
-    different = [path for path in paths if _shown(before, path) != _shown(now, path)]
+    different = [
+        path
+        for path in dict.fromkeys((*before, *now))
+        if (given := {_shown(before, path), _shown(now, path)}) and len(given) > 1
+        if not path.startswith(MAY_CHANGE) or (path == "confirm.rows" and "holdout" in given)  # it takes train rows
+    ]
     if different:
         lines = [f"  {path}: {_shown(before, path)} there, {_shown(now, path)} now" for path in different[:MOST_SHOWN]]
         if len(different) > MOST_SHOWN:
             lines.append(f"  and {len(different) - MOST_SHOWN} more")
         raise RunFolderError(
-            f"{folder.path} holds another study; it can go on with more trials, more time, another executor or other "
-            "trackers, but these differ:\n" + "\n".join(lines) + "\n"
+            f"{folder.path} holds another study; it can go on with more trials, more time, another executor, other "
+            "trackers or another confirmation, but these differ:\n" + "\n".join(lines) + "\n"
             "put them back, add --fresh to move the folder aside and start anew, or name another folder with --out"
         )
 
@@ -95,7 +99,7 @@ def welcome(past: Past, folder: RunFolder, trials: int | None) -> list[str]:
 
 def take_back(past: Past, folder: RunFolder) -> None:
     """Puts the model handed over by an earlier session back to its trial: another may come out best."""
-    best = past.record.best
+    best = past.record.chosen
     if not folder.best.exists() or best is None or best.result is None:
         return
     source = folder.model(best.spec.number, best.spec.attempt)

@@ -88,6 +88,10 @@ class RunFolder:
         return self.path / "trials.csv"
 
     @property
+    def confirmation_table(self) -> Path:
+        return self.path / "confirmation.csv"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.html"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import platform
 import shutil
 import statistics
@@ -28,7 +29,7 @@ from textune.data import Cache, Prepared, content_key, describe
 from textune.devices import compute_on
 from textune.execution.attempt import limit_threads
 from textune.pipeline import Pipeline
-from textune.records import Objective, StudyRecord, TrialRecord, TrialResult, TrialState
+from textune.records import Fidelity, Objective, StudyRecord, TrialRecord, TrialResult, TrialState
 from textune.run_folder import RunFolder
 from textune.stats.baselines import fit_tfidf, majority
 from textune.stats.intervals import Interval, bootstrap, wilson
@@ -201,23 +202,38 @@ def write_study(loaded: LoadedStudy, folder: RunFolder, header: Mapping[str, Any
 
 
 class ModelKeeper(Tracker):
-    """Keeps on disk the weights that the study says: those of the best trial so far, of all trials, or none."""
+    """Keeps on disk the weights that the study says: those of the best trials so far, of all trials, or none.
 
-    def __init__(self, folder: RunFolder, objective: Objective, keep: str) -> None:
-        self._folder, self._objective, self._keep = folder, objective, keep
-        self._best: TrialResult | None = None
+    Args:
+        folder: of the study.
+        objective: what best means.
+        keep: `best`, `all` or `none`.
+        num_best: of how many trials; more than one where a confirmation chooses between them.
+    """
+
+    def __init__(self, folder: RunFolder, objective: Objective, keep: str, num_best: int = 1) -> None:
+        self._folder, self._keep, self._num_best = folder, keep, num_best
+        self._sign = -1 if objective.direction == "maximize" else 1
+        self._best: list[TrialResult] = []
 
     def record(self, event: Event) -> None:
         if not isinstance(event, TrialResult) or self._keep == "all":
             return
-        best = self._best.value if self._best is not None else None
-        complete = event.state is TrialState.COMPLETE and event.value is not None
-        if complete and self._objective.better(event.value or 0.0, float("nan") if best is None else best):
-            dropped, self._best = self._best, event
-        else:
-            dropped = event
+        dropped: TrialResult | None = event
+        if event.state is TrialState.COMPLETE and event.value is not None and math.isfinite(event.value):
+            self._best = sorted([*self._best, event], key=self._rank)
+            dropped = self._best.pop() if len(self._best) > self._num_best else None
         if dropped is not None:
             self._folder.drop_model(dropped.trial, dropped.attempt)
+
+    def _rank(self, result: TrialResult) -> tuple[float, int]:
+        return self._sign * (result.value or 0.0), result.trial
+
+    def finish(self, study: StudyRecord) -> None:
+        """The chosen one was handed over; the others have had their use."""
+        if self._keep != "all" and study.state == "done":
+            for result in self._best:
+                self._folder.drop_model(result.trial, result.attempt)
 
 
 def hand_over(
@@ -234,16 +250,16 @@ def hand_over(
 
     Where trials trained several folds, the chosen config is trained once more, on all rows but the test rows.
     """
-    best, execution = record.best, cast("Any", loaded.config.execution)  # typed by role at run time
-    if best is None:
+    chosen, execution = record.chosen, cast("Any", loaded.config.execution)  # typed by role at run time
+    if chosen is None:
         return record
     compute_on("cuda:0" if execution.gpus() else "cpu")
     limit_threads(execution.threads_per_trial)  # as in a trial: the same numbers, and no slower for small models
-    source = folder.model(best.spec.number, best.spec.attempt)
+    source = _model(chosen, record, folder)
     if not source.exists():
         if record.state == "interrupted":
             return record  # whoever stopped it does not want to wait for one more training
-        _train_again(best, loaded, prepared, cache, source, say)
+        _train_again(chosen, loaded, prepared, cache, source, say)
     pipeline = Pipeline.load(source)
     if execution.keep_models == "none":
         shutil.rmtree(source)
@@ -258,17 +274,28 @@ def hand_over(
     return record.model_copy(update={"test": test})
 
 
+def _model(chosen: TrialRecord, record: StudyRecord, folder: RunFolder) -> Path:
+    """Returns where the chosen configuration's weights are, or belong: after a short search, those trained in full."""
+    for each in record.repeats:
+        spec = each.spec
+        if spec.repeat is not None and spec.repeat.purpose == "full" and spec.candidate == chosen.spec.number:
+            return folder.confirmation.model(spec.number, spec.attempt)
+    return folder.model(chosen.spec.number, chosen.spec.attempt)
+
+
 def _train_again(
-    best: TrialRecord, loaded: LoadedStudy, prepared: Prepared, cache: Cache, target: Path, say: Say
+    chosen: TrialRecord, loaded: LoadedStudy, prepared: Prepared, cache: Cache, target: Path, say: Say
 ) -> None:
     """Trains the chosen config where no trial left its model: after several folds, or where the weights are gone."""
-    number = best.spec.number
+    number = chosen.spec.number
     if len(prepared.splits.folds) > 1:
-        say(f"training the best config (trial {number}) once more, on all rows but the test rows")
-        train_on_all(best, loaded.folders, cache).save(target)
+        say(f"training the chosen config (trial {number}) once more, on all rows but the test rows")
+        train_on_all(chosen, loaded.folders, cache).save(target)
         return
-    say(f"training the best config (trial {number}) again: its weights are not there any more")
-    for _ in run(best.spec.model_copy(update={"folder": str(target.parent)}), loaded.folders, cache):
+    why = "in full" if chosen.spec.fidelity != Fidelity() else "again: its weights are not there any more"
+    say(f"training the chosen config (trial {number}) {why}")
+    spec = chosen.spec.model_copy(update={"folder": str(target.parent), "fidelity": Fidelity()})
+    for _ in run(spec, loaded.folders, cache):
         pass
 
 

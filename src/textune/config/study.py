@@ -189,6 +189,10 @@ class ShortConfig(Config):
     share: float | None = Field(None, gt=0, le=1, description="share of the train rows; null: all")
     folds: int | None = Field(None, ge=1, description="the newest folds or date ranges only; null: all")
 
+    @property
+    def fidelity(self) -> Fidelity:
+        return Fidelity(epochs=self.epochs, share=self.share, folds=self.folds)
+
 
 class ConfirmConfig(Config):
     """How the best configurations of a search are trained again, to tell merit from luck."""

@@ -1,6 +1,20 @@
 """The loop: ask, submit, wait, report, tell; and the same again from its log."""
 
-from textune.study.loop import search
-from textune.study.parts import KnownResults, Resolve, Search
+from textune.study.loop import close, run_plan, search
+from textune.study.parts import KnownResults, Phase, Resolve, Search
+from textune.study.rounds import Candidate, Repeats, Rounds, Rules, Standing
 
-__all__ = ["KnownResults", "Resolve", "Search", "search"]
+__all__ = [
+    "Candidate",
+    "KnownResults",
+    "Phase",
+    "Repeats",
+    "Resolve",
+    "Rounds",
+    "Rules",
+    "Search",
+    "Standing",
+    "close",
+    "run_plan",
+    "search",
+]

@@ -16,7 +16,7 @@ from textune.study.signals import StopSignals
 from textune.study.witnesses import Witnesses
 from textune.tracking.log import EndState
 
-__all__ = ["run_plan", "search"]
+__all__ = ["close", "run_plan", "search"]
 
 _log = logging.getLogger("textune")
 
@@ -34,7 +34,9 @@ def search(parts: Search) -> StudyRecord:
     Raises:
         RunFolderError: what the log of earlier sessions tells does not follow from the study; nothing was changed.
     """
-    learners = (
+    if parts.before.ended is not None and parts.before.ended[1] == parts.limits and not parts.closes:
+        return _told_again(parts, parts.before.ended[0])
+    learners: Learners = (
         PromptLearners(parts.sampler, parts.new_pruner(), parts.first)
         if parts.lag is None
         else LaggedLearners(parts.sampler, parts.new_pruner, parts.lag, parts.first)
@@ -45,6 +47,19 @@ def search(parts: Search) -> StudyRecord:
 def run_plan(parts: Phase, plan: Plan) -> StudyRecord:
     """Runs what a plan proposes until it is over, as `search` does."""
     return _Loop(parts, plan, NoLearners()).run()
+
+
+def close(parts: Phase, record: StudyRecord) -> None:
+    """Ends a study whose phases did not close it: the log and the trackers are told."""
+    Witnesses(parts).close(record)
+    parts.executor.close()
+
+
+def _told_again(parts: Search, reason: str) -> StudyRecord:
+    """A search that has ended is not asked again: what follows it needs its trials alone."""
+    witnesses = Witnesses(parts)
+    witnesses.start()
+    return witnesses.finish("done", reason)
 
 
 class _Loop:

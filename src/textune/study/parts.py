@@ -12,7 +12,7 @@ from textune.records import Fidelity, TrialRecord, TrialResult, TrialSpec
 from textune.run_folder import RunFolder
 from textune.search.base import Params, Pruner, Sampler
 from textune.tracking.base import StudyStart, Tracker
-from textune.tracking.log import SEARCH, EventLog, Past, PastPhase
+from textune.tracking.log import SEARCH, EventLog, Limits, Past, PastPhase
 
 __all__ = ["KnownResults", "Phase", "Plan", "Resolve", "Search"]
 
@@ -62,7 +62,7 @@ class Phase:
     Attributes:
         start: name, objective and limits; what trackers are told first.
         name: of the phase, in the log.
-        opens, closes: whether it is the first, the last of its study; trackers and log begin and end with these.
+        opens, closes: whether it is the first, the last that its trackers are told of.
         folder: None: trials leave no files.
         log: None: nothing is written.
         past: what earlier sessions of this study left in the log; None: it begins.
@@ -90,6 +90,10 @@ class Phase:
     def before(self) -> PastPhase:
         """What earlier sessions left of this phase."""
         return PastPhase() if self.past is None else self.past.phase(self.name)
+
+    @property
+    def limits(self) -> Limits:
+        return self.start.trials, self.start.timeout_seconds
 
     def is_base(self, number: int) -> bool:  # noqa: ARG002 - only a search has one
         return False

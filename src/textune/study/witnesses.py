@@ -11,7 +11,7 @@ from textune.execution.attempt import result_so_far
 from textune.records import EndReason, Progress, StudyRecord, TrialResult, TrialSpec
 from textune.study.parts import Phase
 from textune.tracking.base import Event, Tracker
-from textune.tracking.log import EndState, StudyHistory
+from textune.tracking.log import SEARCH, EndState, StudyHistory
 
 __all__ = ["Witnesses"]
 
@@ -39,7 +39,7 @@ class Witnesses:
             self._here.add(event)
             if not _goes_on(event):
                 self._to_trackers(lambda tracker, event=event: tracker.replay(event))  # type: ignore[misc]
-        if parts.opens and parts.log is not None:
+        if parts.opens and parts.name == SEARCH and parts.log is not None:
             parts.log.start(parts.start, resumed=parts.past is not None)
 
     def tell(self, event: Event) -> None:
@@ -82,14 +82,20 @@ class Witnesses:
         seconds = parts.before.seconds + parts.clock() - self._begin
         with contextlib.suppress(FatalError):
             if parts.log is not None:
-                parts.log.end_phase(parts.name, state, reason, seconds)
-                if parts.closes:
-                    parts.log.finish(state, reason, seconds)
+                parts.log.end_phase(parts.name, parts.limits, state, reason, seconds)
         self._history.end(state, reason, seconds)
         record = self._history.record()
         if parts.closes:
-            self._to_trackers(lambda tracker: tracker.finish(record))
+            self.close(record)
         return record
+
+    def close(self, record: StudyRecord) -> None:
+        """Ends the study: nothing follows."""
+        log, state = self._parts.log, record.state
+        with contextlib.suppress(FatalError):
+            if log is not None and state != "running":
+                log.finish(state, record.reason, record.seconds)
+        self._to_trackers(lambda tracker: tracker.finish(record))
 
     def _to_trackers(self, tell: Callable[[Tracker], None]) -> None:
         for tracker in self._parts.trackers:

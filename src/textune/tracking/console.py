@@ -164,6 +164,10 @@ class Console(Tracker):
     def finish(self, study: StudyRecord) -> None:  # noqa: ARG002  # the result is shown once the test rows were read
         self._stop()
 
+    def repeats(self) -> Tracker:
+        """Returns what shows the trainings of a confirmation."""
+        return _Repeats(self)
+
     def say(self, text: str, *, error: bool = False) -> None:
         """Writes lines, above the live table where there is one; errors also where all else is quiet."""
         if self._quiet and not error:
@@ -252,3 +256,25 @@ class Console(Tracker):
         ]
         parts += [duration(self._clock() - self._begin), self._left()]
         return " · ".join(part for part in parts if part)
+
+
+class _Repeats(Tracker):
+    """A line for each training of a confirmation."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._specs: dict[int, TrialSpec] = {}
+
+    def record(self, event: Event) -> None:
+        if isinstance(event, TrialSpec):
+            self._specs[event.number] = event
+        elif isinstance(event, TrialResult):
+            spec = self._specs[event.trial]
+            number_of = "" if spec.repeat is None else f", repeat {spec.repeat.number + 1}"
+            value = number(event.value) if event.value is not None else plain(event.reason)
+            self._console.say(f"trial {spec.candidate}{number_of}: {value}, {duration(event.seconds)}")
+
+    def replay(self, event: Event) -> None:
+        """An earlier session has shown it."""
+        if isinstance(event, TrialSpec):
+            self._specs[event.number] = event

@@ -16,9 +16,12 @@ from textune.run_folder import EVENTS
 from textune.storage import LineLog, dump_json, read_events
 from textune.tracking.base import Event, StudyStart
 
-__all__ = ["SEARCH", "EndState", "EventLog", "Past", "PastPhase", "StudyHistory", "read_past", "read_study"]
+__all__ = ["SEARCH", "EndState", "EventLog", "Limits", "Past", "PastPhase", "StudyHistory", "read_past", "read_study"]
 
 EndState = Literal["done", "interrupted", "failed"]
+
+Limits = tuple[int | None, float | None]
+"""Trials, and seconds, that a phase may take."""
 
 SEARCH = "search"
 """How phases in which the space is searched begin; all others are of the confirmation."""
@@ -49,8 +52,9 @@ class EventLog:
     def record(self, event: Event, phase: str = SEARCH) -> None:
         self._append(_name(event), event.model_dump_json(), phase)
 
-    def end_phase(self, phase: str, state: EndState, reason: str, seconds: float) -> None:
-        self._append("phase-ended", dump_json({"state": state, "reason": reason, "seconds": seconds}), phase)
+    def end_phase(self, phase: str, limits: Limits, state: EndState, reason: str, seconds: float) -> None:
+        content = {"state": state, "reason": reason, "seconds": seconds, "limits": limits}
+        self._append("phase-ended", dump_json(content), phase)
 
     def confirm(self, confirmation: Mapping[str, Any]) -> None:
         """Records what the confirmation came to."""
@@ -166,11 +170,17 @@ class _Phase:
 
 @dataclass(frozen=True)
 class PastPhase:
-    """What the log holds of a phase: its events in order, how long it ran, and whether it came to its end."""
+    """What the log holds of a phase.
+
+    Attributes:
+        events: in order.
+        seconds: how long it ran.
+        ended: why it came to its end within these limits; None: it did not.
+    """
 
     events: tuple[Event, ...] = ()
     seconds: float = 0.0
-    done: bool = False
+    ended: tuple[str, Limits] | None = None
 
 
 @dataclass(frozen=True)
@@ -257,7 +267,7 @@ def _gather(lines: Sequence[Mapping[str, Any]], torn_bytes: int) -> Past:
             raise KeyError(name)
         if running:
             history.seconds = before + line["time"] - since
-    told = {phase: PastPhase(tuple(spell.events), spell.seconds, spell.done) for phase, spell in phases.items()}
+    told = {phase: PastPhase(tuple(spell.events), spell.seconds, spell.ended) for phase, spell in phases.items()}
     return Past(start, told, history.record(), history.seconds, torn_bytes)
 
 
@@ -267,18 +277,21 @@ class _Spell:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.seconds = 0.0
-        self.done = False
+        self.ended: tuple[str, Limits] | None = None
         self._before = 0.0
         self._since: float | None = None
 
     def add(self, event: Event, time: float) -> None:
         self.events.append(event)
-        self.done = False
+        self.ended = None
         self._since = time if self._since is None else self._since
         self.seconds = self._before + time - self._since
 
     def end(self, content: Mapping[str, Any]) -> None:
-        self.seconds, self.done = content["seconds"], content["state"] == "done"
+        self.seconds = content["seconds"]
+        if content["state"] == "done":
+            trials, seconds = content["limits"]
+            self.ended = content["reason"], (trials, seconds)
         self.pause()
 
     def pause(self) -> None:

@@ -14,7 +14,7 @@ from textune.registry import register
 from textune.storage import redact, write_atomically
 from textune.tracking.base import Event, StudyStart, Tracker, TrackerConfig
 
-__all__ = ["TABLE", "TableConfig", "TableTracker"]
+__all__ = ["TABLE", "TableConfig", "TableTracker", "cell", "rounded"]
 
 TABLE = "trials.csv"
 FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
@@ -56,23 +56,23 @@ class TableTracker(Tracker):
 
     def _header(self) -> list[str]:
         names = ["trial", "state", "reason", *self._metrics, "best_epoch", "epochs", "seconds", "seconds_per_epoch"]
-        return [*names, *map(_cell, self._params)]
+        return [*names, *map(cell, self._params)]
 
     def _row(self, spec: TrialSpec, result: TrialResult) -> list[str]:
         params = spec.params
-        return [*self._outcome(result), *(_cell(params[path]) if path in params else "" for path in self._params)]
+        return [*self._outcome(result), *(cell(params[path]) if path in params else "" for path in self._params)]
 
     def _outcome(self, result: TrialResult) -> list[str]:
         metrics = (result.metrics.get(name) for name in self._metrics)
         return [
             str(result.trial),
             result.state.value,
-            _cell(result.reason),
-            *(_rounded(value, 6) for value in metrics),
-            _rounded(result.best_epoch, 0),
+            cell(result.reason),
+            *(rounded(value, 6) for value in metrics),
+            rounded(result.best_epoch, 0),
             str(result.epochs),
-            _rounded(result.seconds, 3),
-            _rounded(result.seconds_per_epoch, 3),
+            rounded(result.seconds, 3),
+            rounded(result.seconds_per_epoch, 3),
         ]
 
     def _append(self, row: list[str]) -> None:
@@ -89,11 +89,12 @@ class TableConfig(TrackerConfig):
         return TableTracker(folder / TABLE)
 
 
-def _rounded(value: float | None, digits: int) -> str:
+def rounded(value: float | None, digits: int) -> str:
+    """Returns a number with so many digits, nothing for None."""
     return "" if value is None else str(round(value, digits))
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """Returns text on one line and no formula to a spreadsheet; anything else as JSON."""
     if not isinstance(value, str):
         return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", redact(json.dumps(value, ensure_ascii=False)))
