@@ -98,7 +98,9 @@ class TrainingConfig(Config):
         default={}, description="when a trial stops by itself", validate_default=True
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="'auto': bf16 where processor or GPU compute in it, fp16 (with loss scaling) on other GPUs"
+        "auto",
+        description="'auto': bf16 where processor or GPU compute in it, fp16 with loss scaling on other GPUs; fp16 is"
+        " slow on processors",
     )
     deterministic: bool = Field(
         False, description="also on a GPU, equal trials give equal numbers, bit for bit, at some cost in speed"

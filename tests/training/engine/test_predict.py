@@ -15,11 +15,18 @@ def test_rows_come_back_in_ascending_order_whatever_the_batches(task):
     np.testing.assert_allclose(other.probabilities_NK, plain.probabilities_NK, atol=1e-6)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_probabilities_are_float32_and_sum_to_one(task, precision):
     probabilities_NK = predict(task.model(), task.valid, precision).probabilities_NK
     assert probabilities_NK.dtype == np.float32
     np.testing.assert_allclose(probabilities_NK.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_processor_predicts_in_fp32_what_was_trained_in_fp16(task):
+    model = task.model()
+    fp32, bf16, fp16 = (predict(model, task.valid, name).probabilities_NK for name in ("fp32", "bf16", "fp16"))
+    np.testing.assert_array_equal(fp16, fp32)
+    assert (bf16 != fp32).any()
 
 
 @pytest.mark.parametrize("training", [True, False])
