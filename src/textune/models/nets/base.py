@@ -43,6 +43,7 @@ class Encoder(nn.Module, ABC):
     """
 
     output_size: int
+    first_only: bool = False  # whether only the first vector of each text is read: others may then be left out
     backward_size: int = 0  # how many of them, the last ones, were read from the end of the text
 
     @abstractmethod
@@ -70,6 +71,7 @@ class Pooling(nn.Module, ABC):
     """
 
     output_size: int
+    first_only: bool = False  # whether nothing but the first vector of each text is read
     penalty: Tensor | None = None
 
     @abstractmethod
@@ -89,6 +91,7 @@ class TextClassifier(nn.Module):
     def __init__(self, encoder: Encoder, pooling: Pooling, head: Head) -> None:
         super().__init__()
         self.encoder, self.pooling, self.head = encoder, pooling, head
+        encoder.first_only = pooling.first_only
 
     def forward(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         hidden_BTD, mask_BT = self.encoder(ids_BT, mask_BT)

@@ -18,6 +18,8 @@ __all__ = ["AttentionPooling", "ClsPooling", "LastPooling", "MaxPooling", "MeanP
 
 
 class ClsPooling(Pooling):
+    first_only = True
+
     def __init__(self, input_size: int) -> None:
         super().__init__()
         self.output_size = input_size

@@ -1,0 +1,171 @@
+"""The forward pass of BERT and its family on packed tokens; the weights stay those of the transformers library."""
+
+# B texts, T tokens of the longest, L packed tokens, D width
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+import transformers
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from textune.models.nets.packed import Packing, add_and_normalize, attend, attend_from_first, dropout
+
+__all__ = ["PackedBert", "Unsupported"]
+
+
+class Unsupported(Exception):
+    """The forward pass is not the one that is written here; the text says why."""
+
+
+@dataclass(frozen=True)
+class _Layer:
+    query: nn.Linear
+    key: nn.Linear
+    value: nn.Linear
+    attention_dropout: nn.Dropout
+    projection: nn.Linear
+    projection_dropout: nn.Dropout | None
+    attention_norm: nn.LayerNorm
+    up: nn.Linear
+    activation: Callable[[Tensor], Tensor]
+    down: nn.Linear
+    down_dropout: nn.Dropout
+    output_norm: nn.LayerNorm
+
+
+class PackedBert:
+    """(ids_BT, mask_BT) → hidden_BTD, as `module` computes it.
+
+    Raises:
+        Unsupported: `module` is of another architecture.
+    """
+
+    def __init__(self, module: Any, *, checkpointing: bool) -> None:
+        self._embeddings, config = module.embeddings, module.config
+        self._layers = _layers(module)
+        self._checkpointing = checkpointing
+        self._num_heads: int = config.num_attention_heads
+        positions: nn.Embedding = module.embeddings.position_embeddings
+        self._first_position = 0 if positions.padding_idx is None else positions.padding_idx + 1
+
+    def __call__(self, ids_BT: Tensor, mask_BT: Tensor, *, first_only: bool = False) -> Tensor:
+        """Returns hidden_BTD, zero on padding; with `first_only` the vectors of first tokens alone, T = 1."""
+        kind = ids_BT.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+        packing = Packing(mask_BT, self._num_heads)
+        with torch.autocast(kind, enabled=False):
+            hidden_LD = self._embed(ids_BT, packing)
+            for layer in self._layers[:-1]:
+                hidden_LD = self._run(_transform, layer, hidden_LD, packing, dtype)
+            if first_only:
+                return self._run(_transform_first, self._layers[-1], hidden_LD, packing, dtype)[:, None]
+            return packing.unpacked(self._run(_transform, self._layers[-1], hidden_LD, packing, dtype))
+
+    def _run(self, transform: Callable[..., Tensor], layer: _Layer, hidden_LD: Tensor, *arguments: Any) -> Tensor:
+        if self._checkpointing and hidden_LD.requires_grad:
+            hidden: Tensor = checkpoint(transform, layer, hidden_LD, *arguments, use_reentrant=False)
+            return hidden
+        return transform(layer, hidden_LD, *arguments)
+
+    def _embed(self, ids_BT: Tensor, packing: Packing) -> Tensor:
+        parts = self._embeddings
+        ids_L = ids_BT.flatten()[packing.slots_L]
+        hidden_LD = parts.word_embeddings(ids_L)
+        hidden_LD = hidden_LD + parts.position_embeddings(packing.slots_L % ids_BT.shape[1] + self._first_position)
+        if hasattr(parts, "token_type_embeddings"):
+            hidden_LD = hidden_LD + parts.token_type_embeddings(ids_BT.new_zeros(1))
+        return dropout(parts.LayerNorm(hidden_LD), _share(parts.dropout))
+
+
+def _transform(layer: _Layer, hidden_LD: Tensor, packing: Packing, dtype: torch.dtype) -> Tensor:
+    weights, biases = _joined(layer, packing.num_heads, dtype)
+    qkv_LD = F.linear(hidden_LD.to(dtype), torch.cat(weights), torch.cat(biases))
+    return _transform_on(layer, hidden_LD, attend(qkv_LD, packing, _share(layer.attention_dropout)))
+
+
+def _transform_first(layer: _Layer, hidden_LD: Tensor, packing: Packing, dtype: torch.dtype) -> Tensor:
+    """As `_transform`, for the first token of each text alone: the other ones are read, but not written."""
+    weights, biases = _joined(layer, packing.num_heads, dtype)
+    hidden_BD = hidden_LD.index_select(0, packing.first_B)
+    queries_BD = F.linear(hidden_BD.to(dtype), weights[0], biases[0])
+    keys_values_LD = F.linear(hidden_LD.to(dtype), torch.cat(weights[1:]), torch.cat(biases[1:]))
+    attended_BD = attend_from_first(queries_BD, keys_values_LD, packing, _share(layer.attention_dropout))
+    return _transform_on(layer, hidden_BD, attended_BD)
+
+
+def _transform_on(layer: _Layer, hidden_LD: Tensor, attended_LD: Tensor) -> Tensor:
+    change_LD = _linear(layer.projection, attended_LD)
+    hidden_LD = add_and_normalize(hidden_LD, change_LD, layer.attention_norm, _share(layer.projection_dropout))
+    change_LD = _linear(layer.down, layer.activation(_linear(layer.up, hidden_LD.to(attended_LD.dtype))))
+    return add_and_normalize(hidden_LD, change_LD, layer.output_norm, _share(layer.down_dropout))
+
+
+def _joined(layer: _Layer, num_heads: int, dtype: torch.dtype) -> tuple[list[Tensor], list[Tensor]]:
+    """Returns weights and biases of queries, scaled as scores are to be, of keys and of values."""
+    scale = (layer.query.out_features // num_heads) ** -0.5
+    weights = (layer.query.weight * scale, layer.key.weight, layer.value.weight)
+    biases = (layer.query.bias * scale, layer.key.bias, layer.value.bias)
+    return [each.to(dtype) for each in weights], [each.to(dtype) for each in biases]
+
+
+def _linear(linear: nn.Linear, values_LD: Tensor) -> Tensor:
+    return F.linear(values_LD, linear.weight.to(values_LD.dtype), linear.bias.to(values_LD.dtype))
+
+
+def _share(dropout: nn.Dropout | None) -> float:
+    return dropout.p if dropout is not None and dropout.training else 0.0
+
+
+def _layers(module: Any) -> list[_Layer]:
+    if type(module) is transformers.DistilBertModel:
+        return [_of_distilbert(layer) for layer in module.transformer.layer]
+    if type(module) in {transformers.BertModel, transformers.RobertaModel, transformers.XLMRobertaModel}:
+        config = module.config
+        if config.is_decoder or config.add_cross_attention:
+            raise Unsupported("it is a decoder")
+        if getattr(config, "position_embedding_type", None) not in {None, "absolute"}:
+            raise Unsupported(f"its position_embedding_type is {config.position_embedding_type}")
+        return [_of_bert(layer) for layer in module.encoder.layer]
+    raise Unsupported(f"its architecture is {module.config.model_type}")
+
+
+def _of_bert(layer: Any) -> _Layer:
+    attention = layer.attention.self
+    return _Layer(
+        query=attention.query,
+        key=attention.key,
+        value=attention.value,
+        attention_dropout=attention.dropout,
+        projection=layer.attention.output.dense,
+        projection_dropout=layer.attention.output.dropout,
+        attention_norm=layer.attention.output.LayerNorm,
+        up=layer.intermediate.dense,
+        activation=layer.intermediate.intermediate_act_fn,
+        down=layer.output.dense,
+        down_dropout=layer.output.dropout,
+        output_norm=layer.output.LayerNorm,
+    )
+
+
+def _of_distilbert(layer: Any) -> _Layer:
+    attention, inner = layer.attention, layer.ffn
+    return _Layer(
+        query=attention.q_lin,
+        key=attention.k_lin,
+        value=attention.v_lin,
+        attention_dropout=attention.dropout,
+        projection=attention.out_lin,
+        projection_dropout=None,
+        attention_norm=layer.sa_layer_norm,
+        up=inner.lin1,
+        activation=inner.activation,
+        down=inner.lin2,
+        down_dropout=inner.dropout,
+        output_norm=layer.output_layer_norm,
+    )
