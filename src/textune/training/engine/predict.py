@@ -54,7 +54,7 @@ class Collector:
 
     def __init__(self, model: nn.Module, precision: str) -> None:
         self._model, self._device = model, device_of(model)
-        # A processor takes up to 30 times as long in fp16 (a CNN on one core, 2026-11); models trained in it come here to predict.
+        # Trained on a GPU, it may predict on a processor, which takes up to 30 times as long in fp16 (CNN, 2026-11).
         self._precision = "fp32" if precision == "fp16" and self._device.type == "cpu" else precision
         self._batches: list[Batch] = []
         self._probabilities: list[Tensor] = []
