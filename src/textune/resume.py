@@ -16,8 +16,10 @@ from textune.tracking.wording import count, duration
 
 __all__ = ["is_finished", "refuse_other_data", "refuse_other_study", "take_back", "version_notes", "welcome"]
 
-MAY_CHANGE = ("execution", "tracking", "search.trials", "search.timeout_seconds", "data.max_bytes", "confirm")
+MAY_CHANGE = ("execution", "tracking", "data.max_bytes", "confirm")
 """Settings that do not change what a trial measures or which are proposed."""
+LIMITS = ("trials", "timeout_seconds")
+"""Settings of a search, or of its last stage, on which nothing rests that was done."""
 MOST_SHOWN = 10
 
 
@@ -28,11 +30,12 @@ def refuse_other_study(past: Past, loaded: LoadedStudy, folder: RunFolder) -> No
     before, now = (dict(_leaves(config)) for config in configs)
     before |= {f"plug-in {path}": digest for path, digest in (header.get("plugins") or {}).items()}
     now |= {f"plug-in {path}": digest for path, digest in loaded.plugins.items()}
+    may_change = _may_change(loaded.config)
     different = [
         path
         for path in dict.fromkeys((*before, *now))
         if (given := {_shown(before, path), _shown(now, path)}) and len(given) > 1
-        if not path.startswith(MAY_CHANGE) or (path == "confirm.rows" and "holdout" in given)  # it takes train rows
+        if not path.startswith(may_change) or (path == "confirm.rows" and "holdout" in given)  # it takes train rows
     ]
     if different:
         lines = [f"  {path}: {_shown(before, path)} there, {_shown(now, path)} now" for path in different[:MOST_SHOWN]]
@@ -43,6 +46,11 @@ def refuse_other_study(past: Past, loaded: LoadedStudy, folder: RunFolder) -> No
             "trackers or another confirmation, but these differ:\n" + "\n".join(lines) + "\n"
             "put them back, add --fresh to move the folder aside and start anew, or name another folder with --out"
         )
+
+
+def _may_change(config: StudyConfig) -> tuple[str, ...]:
+    last = f"search.{len(config.stages) - 1}" if isinstance(config.search, tuple) else "search"
+    return (*MAY_CHANGE, *(f"{last}.{limit}" for limit in LIMITS))
 
 
 def refuse_other_data(past: Past, fingerprint: str, folder: RunFolder) -> None:
@@ -122,6 +130,9 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+        for number, item in enumerate(value):
+            yield from _leaves(item, f"{path}.{number}")
     else:
         yield path, value
 

@@ -190,8 +190,8 @@ def note_cost(record: StudyRecord, loaded: LoadedStudy, prepared: Prepared, fold
 
 
 def _cost_key(loaded: LoadedStudy, prepared: Prepared) -> str:
-    search = loaded.config.search
-    settings = [search.sampler.kind, search.pruner.dump(), *loaded.space.paths]
+    parts = [(stage.sampler.kind, stage.pruner.dump()) for stage in loaded.config.stages]
+    settings = [*(part for each in parts for part in each), *loaded.paths]
     return content_key("cost", prepared.fingerprint, loaded.resolver.resolve({}).key, *settings)
 
 

@@ -29,6 +29,7 @@ RIGHT = [
     {"training": {"optimizer": {"learning_rate": 1}}},
     {"search": {"space": {"training.epochs": [1, 2], "model.head.dropout": {"low": 0, "high": 0.5, "steps": 3}}}},
     {"search": {"space": {"training.epochs": {"values": [1, 2], "when": {"model.encoder.kind": "rnn"}}}}},
+    {"search": [{"space": {"training.epochs": [1, 2]}}, {"sampler": "grid", "trials": 3}]},
 ]
 WRONG = [
     ({"modle": {}}, []),
@@ -44,6 +45,8 @@ WRONG = [
     ({"search": {"space": {"training.epochs": []}}}, ["search", "space", "training.epochs"]),
     ({"search": {"space": {"training.epochs": {"low": 1}}}}, ["search", "space", "training.epochs"]),
     ({"search": {"space": {"training.epochs": {"low": "1", "high": 2}}}}, ["search", "space", "training.epochs"]),
+    ({"search": []}, ["search"]),
+    ({"search": [{}, {"trials": 0}]}, ["search", 1, "trials"]),
     ({"tracking": ["tabel"]}, ["tracking", 0]),
 ]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from textune import commands
 from textune.config.base import Component, Config
 from textune.config.load import load_study
-from textune.config.study import DimensionConfig, StudyConfig
+from textune.config.study import DimensionConfig, SearchConfig, StudyConfig
 from textune.errors import StudyError
 from textune.registry import ROLES, kinds
 
@@ -121,9 +121,10 @@ def _conditions():
 spaces = st.lists(st.one_of(st.sampled_from(PATHS), words), max_size=5, unique=True).flatmap(
     lambda paths: st.fixed_dictionaries({path: _dimension(path) for path in paths})
 )
-searches = st.one_of(settings_of(StudyConfig.model_fields["search"].annotation), st.just({})).flatmap(
+one_search = st.one_of(settings_of(SearchConfig), st.just({})).flatmap(
     lambda search: spaces.map(lambda space: {**search, "space": space})
 )
+searches = st.one_of(one_search, one_search, st.lists(st.one_of(one_search, anything), max_size=3))
 studies = st.one_of(
     settings_of(StudyConfig),
     st.tuples(settings_of(StudyConfig), searches).map(lambda pair: {**pair[0], "search": pair[1]}),
@@ -146,14 +147,15 @@ def load(source, overrides=()):
             str(problem).encode()
         return None
     assert StudyConfig.model_validate(loaded.config.dump()) == loaded.config
-    assert loaded.space.contains(loaded.base_params()) in (True, False)
-    trials = commands.planned_trials(loaded)
-    assert trials is None or trials >= 1
     json.dumps(loaded.config.dump())
-    for unit in (0.0, 0.3, 1 - 2**-53):
-        params = loaded.space.from_units([unit] * len(loaded.space.dimensions))
-        assert loaded.space.contains(params)
-        assert json.loads(json.dumps(params, allow_nan=False)) == params
+    for stage in loaded.stages:
+        assert stage.space.contains(stage.base_params()) in (True, False)
+        trials = commands.planned_trials(stage)
+        assert trials is None or trials >= 1
+        for unit in (0.0, 0.3, 1 - 2**-53):
+            params = stage.space.from_units([unit] * len(stage.space.dimensions))
+            assert stage.space.contains(params)
+            assert json.loads(json.dumps(params, allow_nan=False)) == params
     return loaded
 
 

@@ -13,38 +13,34 @@ from pydantic import ValidationError
 from textune.config.explain import explain
 from textune.config.files import Document, parse, parse_value
 from textune.config.mapping import study_text
-from textune.config.space import Resolver, build_space
-from textune.config.study import StudyConfig
+from textune.config.space import Resolver, build_spaces, stage_places
+from textune.config.study import SearchConfig, StudyConfig
 from textune.config.tree import assign, follow
 from textune.errors import Problem, StudyError, TextuneError
 from textune.registry import load_plugin
 from textune.space import ChoiceDimension, Space
 
-__all__ = ["LoadedStudy", "load_study", "plugin_paths", "search_folders"]
+__all__ = ["LoadedStudy", "StageSpace", "load_study", "plugin_paths", "search_folders"]
+
+Steps = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class LoadedStudy:
-    """A study that passed every check which needs no data.
+class StageSpace:
+    """One stage of a search, on the base it starts from.
 
     Attributes:
-        config: the study, every default filled in.
+        config: how it is searched.
         space: what may vary.
         resolver: params → resolved config.
-        folders: where relative paths in the study are tried, in order.
-        text: the study file as given.
-        plugins: plug-in file → SHA-256 of its source.
     """
 
-    config: StudyConfig
+    config: SearchConfig
     space: Space
     resolver: Resolver
-    folders: tuple[Path, ...]
-    text: str
-    plugins: Mapping[str, str]
 
     def base_params(self) -> dict[str, Any]:
-        """Returns the study's own values of the active dimensions, as a choice where one says the same."""
+        """Returns the base's own values of the active dimensions, as a choice where one says the same."""
         params, base = self.space.base(), self.resolver.resolve({}).key
         for dimension in self.space.dimensions:
             if isinstance(dimension, ChoiceDimension) and dimension.path in params:
@@ -53,6 +49,55 @@ class LoadedStudy:
                 )
                 params[dimension.path] = next(same, params[dimension.path])
         return params
+
+    def on(self, *chosen: Mapping[str, Any]) -> StageSpace:
+        """Returns this stage on the base that the params chosen in the stages before it make, in their order."""
+        resolver = self.resolver
+        for params in chosen:
+            resolver = resolver.on(params)
+        return StageSpace(self.config, Space(self.space.dimensions, resolver.lookup), resolver)
+
+
+@dataclass(frozen=True)
+class LoadedStudy:
+    """A study that passed every check which needs no data.
+
+    Attributes:
+        config: the study, every default filled in.
+        stages: what is searched, in order; each on the study as written, as nothing was chosen yet.
+        folders: where relative paths in the study are tried, in order.
+        text: the study file as given.
+        plugins: plug-in file → SHA-256 of its source.
+    """
+
+    config: StudyConfig
+    stages: tuple[StageSpace, ...]
+    folders: tuple[Path, ...]
+    text: str
+    plugins: Mapping[str, str]
+
+    @property
+    def space(self) -> Space:
+        """What may vary in the first stage."""
+        return self.stages[0].space
+
+    @property
+    def resolver(self) -> Resolver:
+        """Params → resolved config, on the study as written."""
+        return self.stages[0].resolver
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that may vary in some stage."""
+        return tuple(dict.fromkeys(path for stage in self.stages for path in stage.space.paths))
+
+    def base_params(self) -> dict[str, Any]:
+        """Returns the study's own values of what may vary in the first stage."""
+        return self.stages[0].base_params()
+
+    def stage(self, number: int, *chosen: Mapping[str, Any]) -> StageSpace:
+        """Returns a stage on the params chosen in those before it, one mapping for each, in their order."""
+        return self.stages[number].on(*chosen)
 
 
 def load_study(
@@ -73,26 +118,34 @@ def load_study(
         _override(document, override)
     folders = search_folders(folder)
     plugins = _load_plugins(document, folders, allow_plugins)
-    space, problems = build_space(document)
+    spaces, problems = build_spaces(document)
     try:
         config = StudyConfig.model_validate(document.values)
     except ValidationError as error:
         raise StudyError(_by_line(explain(error, document) + problems)) from None
-    problems += _sampler_problems(config, space, document)
+    resolver = Resolver(document.values)
+    stages = tuple(StageSpace(stage, space, resolver) for stage, space in zip(config.stages, spaces, strict=True))
+    for stage, place in zip(stages, stage_places(document.values), strict=True):
+        problems += _sampler_problems(stage, place, document)
     if problems:
         raise StudyError(_by_line(problems))
-    return LoadedStudy(config, space, Resolver(document.values), folders, text, plugins)
+    return LoadedStudy(config, stages, folders, text, plugins)
 
 
-def _sampler_problems(config: StudyConfig, space: Space, document: Document) -> list[Problem]:
+def _sampler_problems(stage: StageSpace, place: Steps, document: Document) -> list[Problem]:
     """Returns what the sampler cannot do in this space: a grid takes no range of real numbers without `steps`."""
     try:
-        cast("Any", config.search.sampler).num_trials(space)
+        cast("Any", stage.config.sampler).num_trials(stage.space)
     except StudyError as error:
-        paths = [problem.path.removeprefix("search.space.") for problem in error.problems]
-        places = [document.where(("search", "space", path)) for path in paths]
-        return [replace(problem, where=where) for problem, where in zip(error.problems, places, strict=True)]
+        return [_in_stage(problem, place, document) for problem in error.problems]
     return []
+
+
+def _in_stage(problem: Problem, place: Steps, document: Document) -> Problem:
+    """Says where in the study a problem stands that knows its place in one search alone: `search.space.PATH`."""
+    path = problem.path.removeprefix("search.space.")
+    steps = (*place, "space", path)
+    return replace(problem, where=document.where(steps), path=".".join(map(str, steps)))
 
 
 def _by_line(problems: list[Problem]) -> list[Problem]:
@@ -126,24 +179,42 @@ def _read(source: Path | Mapping[str, Any]) -> tuple[Document, str, Path]:
 
 
 def _override(document: Document, override: str) -> None:
-    settings = document.values
     path, equals, text = override.partition("=")
     if not equals or not path:
         raise StudyError([Problem("--set", override, "must be PATH=VALUE, such as training.epochs=3")])
     value = parse_value(text)
-    if path.startswith("search.space."):
-        dimension = path.removeprefix("search.space.")
-        document.overridden.update(_paths(("search", "space", dimension), value))
+    settings, name, above = _stage_named(document.values, path)
+    if name.startswith("search.space."):
+        dimension = name.removeprefix("search.space.")
+        document.overridden.update(_paths((*above, "space", dimension), value))
         _override_space(settings, dimension, value)
         return
-    document.overridden.update(_paths(tuple(path.split(".")), value))
-    place = follow(settings, tuple(path.split(".")))
-    if place is None:
+    steps = (*above, *name.split(".")[1:]) if name.startswith("search.") else tuple(name.split("."))
+    document.overridden.update(_paths(steps, value))
+    if follow(settings, tuple(name.split("."))) is None:
         raise StudyError([Problem("--set", path, "there is no such setting")])
-    assign(settings, path, value)
+    assign(settings, name, value)
 
 
-def _paths(path: tuple[str, ...], value: Any) -> Iterator[tuple[str, ...]]:
+def _stage_named(settings: dict[str, Any], path: str) -> tuple[dict[str, Any], str, Steps]:
+    """Returns the settings in which `search` is the one stage that a path names, its path in these, and the stage's.
+
+    Raises:
+        StudyError: search is a list, and the path names none of its stages.
+    """
+    search = settings.get("search")
+    if not isinstance(search, list) or not path.startswith("search."):
+        return settings, path, ("search",)
+    _, number, *rest = path.split(".", 2)
+    stages = {str(index): stage for index, stage in enumerate(search)}
+    if number not in stages or not rest:
+        allowed = ", ".join(f"search.{index}" for index in stages)
+        message = f"search is a list of stages; name a setting of one: {allowed}"
+        raise StudyError([Problem("--set", path, message)])
+    return {"search": stages[number]}, f"search.{rest[0]}", ("search", int(number))
+
+
+def _paths(path: Steps, value: Any) -> Iterator[Steps]:
     """Yields the path and all below it that a value gives; text may be the kind of a component."""
     yield path
     if isinstance(value, str):

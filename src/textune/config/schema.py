@@ -27,6 +27,7 @@ def study_schema() -> dict[str, Any]:
             definition = config.model_json_schema()
             definitions.update(definition.pop("$defs", {}))
             definitions[f"{role}.{kind}"] = _component(role, kind, definition)
+    schema["properties"]["search"] = _one_or_list(schema["properties"]["search"])
     definitions["DimensionConfig"] = _dimension(definitions["DimensionConfig"])
     linked: dict[str, Any] = _linked({**schema, "$defs": definitions})
     return {"$schema": DIALECT, "title": "Textune study", **linked}
@@ -57,6 +58,13 @@ def _dimension(definition: dict[str, Any]) -> dict[str, Any]:
         {"required": ["values"], "properties": {"values": choices}},
     ]
     return {"anyOf": [choices, {**definition, "anyOf": forms}]}
+
+
+def _one_or_list(setting: dict[str, Any]) -> dict[str, Any]:
+    """Says which of the two a value is meant to be, so that an editor shows what is wrong inside it."""
+    one, several = setting["anyOf"]
+    rest = {key: value for key, value in setting.items() if key != "anyOf"}
+    return {**rest, "if": {"type": "array"}, "then": several, "else": one}
 
 
 def _linked(schema: Any) -> Any:

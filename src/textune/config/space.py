@@ -21,10 +21,11 @@ from textune.errors import Problem
 from textune.space import ChoiceDimension, FloatDimension, IntDimension, Space
 from textune.storage import redact
 
-__all__ = ["Point", "Resolver", "build_space"]
+__all__ = ["Point", "Resolver", "build_spaces", "stage_places"]
 
 TUNABLE = ("data", "split", "tokenizer", "model", "training")
 Settings = dict[str, Any]
+Steps = tuple[str | int, ...]
 Dimension = FloatDimension | IntDimension | ChoiceDimension
 
 
@@ -43,6 +44,10 @@ class Resolver:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._base = {name: value for name, value in settings.items() if name in TrialConfig.model_fields}
+
+    def on(self, params: Mapping[str, Any]) -> Resolver:
+        """Returns a resolver of which the config that these params lead to is the base."""
+        return Resolver(self.settings(params)[0])
 
     def settings(self, params: Mapping[str, Any]) -> tuple[Settings, tuple[str, ...]]:
         """Returns the settings tree with the params put in, and the given settings this dropped."""
@@ -70,19 +75,41 @@ def depth(path: str) -> int:
     return path.removesuffix(".kind").count(".")
 
 
-def build_space(document: Document) -> tuple[Space, list[Problem]]:
-    """Builds the search space and tries every bound and value out, also where the study around it has problems.
+def stage_places(settings: Mapping[str, Any]) -> list[Steps]:
+    """Returns where the stages of the search stand: `search`, or `search.0`, `search.1` … of a list."""
+    search = settings.get("search")
+    return [("search", number) for number in range(len(search))] if isinstance(search, list) else [("search",)]
+
+
+def build_spaces(document: Document) -> tuple[list[Space], list[Problem]]:
+    """Builds the space of each stage and tries every bound and value out, also where the study has other problems.
+
+    A dimension must exist whatever an earlier stage chooses.
 
     Returns:
-        The space (of the dimensions without a problem), and the problems found, in the order of the file.
+        The spaces (of the dimensions without a problem), and the problems found, in the order of the file.
     """
+    resolver = Resolver(document.values)
+    spaces, problems = [], []
+    earlier: dict[str, DimensionConfig] = {}
+    for place in stage_places(document.values):
+        configs = _dimension_configs(document.values, place)
+        space, found = _build_space(configs, {**earlier, **configs}, (*place, "space"), document)
+        spaces.append(space)
+        problems += found
+        earlier |= {path: _with_base(path, config, resolver) for path, config in configs.items()}
+    return spaces, problems
+
+
+def _build_space(
+    configs: Mapping[str, DimensionConfig], known: Mapping[str, DimensionConfig], place: Steps, document: Document
+) -> tuple[Space, list[Problem]]:
     resolver, problems, dimensions = Resolver(document.values), [], []
-    configs = _dimension_configs(document.values)
     for path, config in configs.items():
-        dimension, messages = _DimensionBuilder(path, config, configs, resolver).build()
-        location = ("search", "space", path)
+        dimension, messages = _DimensionBuilder(path, config, known, resolver).build()
+        location = (*place, path)
         problems += [
-            Problem(document.where((*location, key) if key else location), f"search.space.{path}", message)
+            Problem(document.where((*location, key) if key else location), ".".join(map(str, location)), message)
             for key, message in messages
         ]
         if dimension is not None and not messages:
@@ -90,14 +117,24 @@ def build_space(document: Document) -> tuple[Space, list[Problem]]:
     return Space(dimensions, resolver.lookup), problems
 
 
-def _dimension_configs(settings: Mapping[str, Any]) -> dict[str, DimensionConfig]:
+def _dimension_configs(settings: Mapping[str, Any], place: Steps) -> dict[str, DimensionConfig]:
     search = settings.get("search")
-    space = search.get("space") if isinstance(search, Mapping) else None
+    stage = search[place[1]] if isinstance(search, list) else search  # type: ignore[index]  # the place of a stage
+    space = stage.get("space") if isinstance(stage, Mapping) else None
     configs = {}
     for path, value in space.items() if isinstance(space, Mapping) else ():
         with contextlib.suppress(ValidationError):  # validating the study tells what is wrong with it
             configs[path] = DimensionConfig.model_validate(value)
     return configs
+
+
+def _with_base(path: str, config: DimensionConfig, resolver: Resolver) -> DimensionConfig:
+    """Adds what the study itself says to the choices: a stage may find nothing better."""
+    with contextlib.suppress(ValidationError):
+        own = resolver.lookup({}, path)
+        if config.values is not None and own is not None:
+            return config.model_copy(update={"values": (own, *config.values)})
+    return config
 
 
 class _DimensionBuilder:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from textune.config.base import DEFAULT, Component, Config
 from textune.records import Fidelity, Objective
@@ -184,6 +195,44 @@ class SearchConfig(Config):
         return Objective(metric=metric, direction="maximize")
 
 
+def _one_or_stages(value: Any, _: ValidatorFunctionWrapHandler) -> SearchConfig | tuple[SearchConfig, ...]:
+    """Tells the two apart before it validates, so that a problem is told once, where it stands."""
+    if not isinstance(value, list | tuple):
+        return SearchConfig.model_validate(value)
+    if not value:
+        raise ValueError("is an empty list; give at least one stage, or leave it out")
+    return _with_one_objective(_STAGES.validate_python(value))
+
+
+def _with_one_objective(stages: tuple[SearchConfig, ...]) -> tuple[SearchConfig, ...]:
+    """Gives the first stage's objective to those that name none.
+
+    Raises:
+        ValidationError: a stage names another.
+    """
+    first = stages[0]
+    inherited = first.model_dump(include={"maximize", "minimize"})
+    errors = []
+    for number, stage in enumerate(stages):
+        key = "maximize" if stage.minimize is None else "minimize"
+        given = getattr(stage, key)
+        if given is not None and stage.objective != first.objective:
+            sentence = (
+                f"is '{given}', and the first stage is to {first.objective.direction} '{first.objective.metric}'; "
+                "all stages search for one objective, so name it in the first"
+            )
+            error = PydanticCustomError("value_error", "{error}", {"error": sentence})
+            errors.append(InitErrorDetails(type=error, loc=(number, key), input=given))
+    if errors:
+        raise ValidationError.from_exception_data("search", errors)
+    return tuple(stage.model_copy(update=inherited) for stage in stages)
+
+
+Stages = Annotated[tuple[SearchConfig, ...], Field(strict=False, json_schema_extra={"minItems": 1})]
+_STAGES = TypeAdapter(Stages)
+Search = Annotated[SearchConfig | Stages, WrapValidator(_one_or_stages)]
+
+
 class ShortConfig(Config):
     """How a search measures cheaply; the confirmation decides in full."""
 
@@ -255,7 +304,11 @@ class TrialConfig(Config):
 class StudyConfig(TrialConfig):
     """One study: what to learn from, what to build, what may vary and where to run."""
 
-    search: SearchConfig = Field(default={}, description="what may vary and how it is searched", validate_default=True)
+    search: Search = Field(
+        default={},
+        description="what may vary and how it is searched; or a list of stages: the best of one is the next's base",
+        validate_default=True,
+    )
     short: ShortConfig = Field(default={}, description="how the search measures cheaply", validate_default=True)
     confirm: Confirm = Field(
         default={},
@@ -267,7 +320,8 @@ class StudyConfig(TrialConfig):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> StudyConfig:
-        if self.search.deterministic and self.execution.timeout_seconds is not None:  # type: ignore[attr-defined]
+        deterministic = any(stage.deterministic for stage in self.stages)
+        if deterministic and self.execution.timeout_seconds is not None:  # type: ignore[attr-defined]
             raise ValueError(
                 "has search.deterministic: true and execution.timeout_seconds; how far a trial comes in a time is "
                 "different each run, so leave one of them out"
@@ -275,5 +329,10 @@ class StudyConfig(TrialConfig):
         return self
 
     @property
+    def stages(self) -> tuple[SearchConfig, ...]:
+        """The searches in their order; one, if the study names no stages."""
+        return self.search if isinstance(self.search, tuple) else (self.search,)
+
+    @property
     def objective(self) -> Objective:
-        return self.search.objective
+        return self.stages[0].objective

@@ -48,6 +48,11 @@ def follow(settings: Mapping[str, Any], path: tuple[str | int, ...]) -> Place | 
     for index, part in enumerate(path):
         if cls is None:
             return None
+        if isinstance(part, int) and isinstance(value, list):  # a stage of the search: each is of the one class
+            if not 0 <= part < len(value):
+                return None
+            value, name = value[part], ".".join(map(str, path[: index + 1]))
+            continue
         if part == "kind" and cls.kind:
             return Place(cls, name) if index == len(path) - 1 else None
         field = cls.model_fields.get(str(part))

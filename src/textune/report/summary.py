@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from textune.records import EndReason, StudyRecord, TrialRecord, TrialState
 from textune.report.ranges import RangeTable, range_table
-from textune.report.verdict import Standing, Statement, standings, verdict
+from textune.report.verdict import Standing, Statement, searches, standings, verdict
 from textune.tracking.wording import setting, short_names
 
 if TYPE_CHECKING:
@@ -204,8 +204,9 @@ def _finite(value: float | None) -> float | None:
 
 def _space(record: StudyRecord) -> dict[str, Mapping[str, Any]]:
     """Every path that varied, with its dimension as the study gives it (empty if only the trials tell of it)."""
-    search = (record.header.get("config") or {}).get("search") or {}
-    space = dict(search.get("space") or {}) if isinstance(search, dict) else {}
+    space: dict[str, Mapping[str, Any]] = {}
+    for search in searches(record):
+        space |= search.get("space") or {}
     for trial in record.trials:
         for path in trial.spec.params:
             space.setdefault(path, {})

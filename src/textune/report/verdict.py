@@ -12,7 +12,7 @@ from textune.tracking.wording import duration, number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BASELINES", "Standing", "Statement", "base_trial", "standings", "test_metric", "verdict"]
+__all__ = ["BASELINES", "Standing", "Statement", "base_trial", "searches", "standings", "test_metric", "verdict"]
 
 BASELINES = {"tfidf": "TF-IDF + logistic regression", "majority": "majority class"}
 
@@ -37,10 +37,16 @@ class Standing:
 
 def base_trial(record: StudyRecord) -> TrialRecord | None:
     """The study as written: trial 0, unless the study left it out."""
-    search = (record.header.get("config") or {}).get("search")
-    included = search.get("include_base", True) if isinstance(search, dict) else True
+    included = searches(record)[0].get("include_base", True)
     first = next((trial for trial in record.trials if trial.spec.number == 0), None)
     return first if included else None
+
+
+def searches(record: StudyRecord) -> list[dict[str, Any]]:
+    """What the study says of each stage of its search; of one, if it has no stages or is not known."""
+    search = (record.header.get("config") or {}).get("search")
+    stages = search if isinstance(search, list) and search else [search]
+    return [stage if isinstance(stage, dict) else {} for stage in stages]
 
 
 def test_metric(record: StudyRecord) -> str:
