@@ -46,7 +46,7 @@ def test_vectors_are_those_of_the_library(encoder, family, texts, num_slots):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_gradients_are_those_of_the_library(encoder, family, texts):
-    model, (ids_BT, mask_BT) = encoder(family, dropout=0.0).train(), texts
+    model, (_, mask_BT) = encoder(family, dropout=0.0).train(), texts
     use_row_gradients(model, enabled=False)
     direction = torch.randn(*mask_BT.shape, model.output_size) * mask_BT[..., None]
     weights = [weight for weight in model.parameters() if weight.requires_grad]
@@ -68,7 +68,7 @@ def test_the_first_vectors_alone_are_those_among_all(encoder, family, texts):
 @pytest.mark.parametrize("first_only", [False, True])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_lower_precision_changes_as_much_as_in_the_library(encoder, family, texts, first_only):
-    model, (ids_BT, mask_BT) = encoder(family).eval(), texts
+    model, (_, mask_BT) = encoder(family).eval(), texts
     model.first_only = first_only
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         hidden_BTD, kept_BT = model(*texts)
