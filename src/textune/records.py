@@ -172,7 +172,7 @@ class TrialResult(Record):
 
     `reason` begins with the end-reason word. `final` is False where another attempt at the trial follows, or may: its
     worker died, or the study was interrupted. `details` holds numbers worth keeping: num_parameters,
-    examples_per_second, peak_memory_bytes, precision, vector_coverage …; where there are several folds
+    examples_per_second, peak_memory_bytes, precision, vector_coverage …; and
     `folds`, a mapping for each: fold, name, rows (of its valid part), best_epoch, metrics.
     """
 

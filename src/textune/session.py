@@ -289,7 +289,8 @@ def _train_again(
     """Trains the chosen config where no trial left its model: after several folds, or where the weights are gone."""
     number = chosen.spec.number
     if len(prepared.splits.folds) > 1:
-        say(f"training the chosen config (trial {number}) once more, on all rows but the test rows")
+        where = "all rows but the test rows" if prepared.splits.newest_train is None else "the newest train window"
+        say(f"training the chosen config (trial {number}) once more, on {where}")
         train_on_all(chosen, loaded.folders, cache).save(target)
         return
     why = "in full" if chosen.spec.fidelity != Fidelity() else "again: its weights are not there any more"

@@ -376,6 +376,6 @@ def _result(spec: TrialSpec, training: _Training, past: Past, folds: list[dict[s
             "num_skipped_steps": sum(fit.num_skipped_steps for fit in fits),
             "vocabulary_size": len(training.vocabulary),
             "vector_coverage": training.vector_coverage,
-            **({"folds": folds} if len(folds) > 1 else {}),
+            "folds": folds,
         },
     )

@@ -190,7 +190,7 @@ def range_section(ranges: RangeTable | None, plot: Callable[[Figure], str]) -> s
         Cell(name, "number", title=f"{count(rows)} valid rows")
         for name, rows in zip(ranges.names, ranges.num_rows, strict=True)
     ]
-    heads += [Cell(head, "number") for head in ("mean", "mean rank", "best in")]
+    heads += [*(Cell(head, "number") for head in ("mean", "mean rank", "best in")), Cell("settings")]
     lines = [_cells(row) for row in ranges.rows]
     told = "".join(f"<li>{escaped(statement)}</li>" for statement in ranges.statements)
     months = " A range is named by the months it chooses by." if ranges.unit == "range" else ""
@@ -204,11 +204,12 @@ def range_section(ranges: RangeTable | None, plot: Callable[[Figure], str]) -> s
 
 def _cells(row: RangeRow) -> list[Cell]:
     return [
-        Cell(row.name, "name", title=row.params),
+        Cell(row.name, "name"),
         *(Cell(number(value), "number") for value in row.values),
         Cell(number(row.mean), "number"),
         Cell("" if row.mean_rank is None else f"{row.mean_rank:.1f}", "number"),
         Cell("" if row.num_best is None else str(row.num_best), "number"),
+        Cell(row.params),
     ]
 
 
