@@ -29,7 +29,9 @@ def on_real_data(monkeypatch):
 
 
 def test_the_promised_examples_are_there():
-    assert {"quickstart", "sst5", "imdb-words", "imdb-rnn", "imdb-distilbert", "sst5-minilm"} <= {path.stem for path in EXAMPLES}
+    assert {"quickstart", "sst5", "imdb-words", "imdb-rnn", "imdb-distilbert", "sst5-minilm"} <= {
+        path.stem for path in EXAMPLES
+    }
 
 
 @every_example

@@ -73,9 +73,9 @@ def forget_and_forbid(monkeypatch, *what: str) -> None:
     if "load" in what:
         monkeypatch.setattr(FilesConfig, "load", forbidden)
     if "split" in what:
-        monkeypatch.setattr("textune.data.tokenizer._TextTokenizer.split", forbidden)
+        monkeypatch.setattr("textune.data.tokenizer.TextTokenizer.split", forbidden)
     if "learn" in what:
-        monkeypatch.setattr("textune.data.tokenizer._TextTokenizer.learn", forbidden)
+        monkeypatch.setattr("textune.data.tokenizer.TextTokenizer.learn", forbidden)
 
 
 def test_rows_come_from_the_cache_as_they_were_loaded(cache, study_folder):

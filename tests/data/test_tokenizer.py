@@ -7,16 +7,19 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tokenizers import Tokenizer
 
-from textune.data.base import SPECIAL_TOKENS, UNKNOWN, Examples, TokenizerConfig, Tokens, Vocabulary
-from textune.data.tokenizer import CharactersConfig, WordsConfig, encode, joined
+from textune.data.base import SPECIAL_TOKENS, Examples, TokenizerConfig, Tokens, Vocabulary
+from textune.data.tokenizer import CharactersConfig, WordsConfig, encode, expanded, joined
+from textune.data.wordpiece import WordpieceConfig
 
 WHITESPACE_WORDS = {"pattern": r"\S+", "remove": ["<br />", r"[^\w\s]"]}
 CONFIGS = [
-    WordsConfig(),
-    WordsConfig(lowercase=False, pattern=r"\S+"),
-    WordsConfig(**WHITESPACE_WORDS),
-    CharactersConfig(),
-    CharactersConfig(lowercase=False, remove=["<[^>]*>"]),
+    WordsConfig(min_count=1),
+    WordsConfig(min_count=1, lowercase=False, pattern=r"\S+"),
+    WordsConfig(min_count=1, **WHITESPACE_WORDS),
+    CharactersConfig(min_count=1),
+    CharactersConfig(min_count=1, lowercase=False, remove=["<[^>]*>"]),
+    WordpieceConfig(min_frequency=1),
+    WordpieceConfig(min_frequency=1, lowercase=False, remove=["<[^>]*>"], vocabulary_size=64),
 ]
 texts = st.lists(st.text() | st.text(alphabet=" aA'’nt.<>\x1c\x85\xa0\u0301İΣé1\n") | st.sampled_from(SPECIAL_TOKENS))
 
@@ -34,9 +37,7 @@ def ids_of(config: TokenizerConfig, texts: list[str]) -> tuple[tuple[str, ...], 
     half = tokens.index_L[: tokens.offsets_N1[len(texts) // 2]]
     counts = np.bincount(half, minlength=len(tokens.inventory))
     vocabulary = tokenizer.learn(tokens.inventory, counts, ())
-    ids = {token: index for index, token in enumerate(vocabulary.tokens)}
-    ids_U = np.array([ids.get(token, UNKNOWN) for token in tokens.inventory], dtype=np.int32)
-    return vocabulary.tokens, joined(ids_U[tokens.index_L], lengths)
+    return vocabulary.tokens, joined(*expanded(tokens.index_L, lengths, *tokenizer.ids(tokens.inventory, vocabulary)))
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=repr)
@@ -44,7 +45,6 @@ def ids_of(config: TokenizerConfig, texts: list[str]) -> tuple[tuple[str, ...], 
 @example(["Is it? <br />it ISN’T\x1c\x85 it\u0301", "", "[PAD] [UNK]", "ΣΑΣ ΣΑ\u0301Σ"] * 2)
 @settings(max_examples=60, deadline=None)
 def test_the_saved_tokenizer_gives_the_ids_the_model_was_trained_on(config, texts):
-    config = config.model_copy(update={"min_count": 1})
     tokens, prepared = ids_of(config, texts)
     library = config.build().with_vocabulary(Vocabulary(tokens))
     saved = encode(Tokenizer.from_str(library.to_str()), texts)

@@ -37,6 +37,7 @@ from textune.data.synthetic import SyntheticConfig
 from textune.data.tables import Table, read_table
 from textune.data.tokenizer import CharactersConfig, WordsConfig, encode
 from textune.data.vectors import WordVectors, load_vectors
+from textune.data.wordpiece import WordpieceConfig
 
 __all__ = [
     "PADDING",
@@ -74,6 +75,7 @@ __all__ = [
     "Tokens",
     "Vocabulary",
     "WordVectors",
+    "WordpieceConfig",
     "WordsConfig",
     "content_key",
     "cut_examples",

@@ -213,7 +213,7 @@ class SplitConfig(Config):
 
 
 class Tokenizer(ABC):
-    """Splits texts into tokens, and learns which of them get an id of their own."""
+    """Splits texts into tokens, and learns which of them get an id of their own, or of which pieces they consist."""
 
     @abstractmethod
     def split(self, texts: Sequence[str]) -> Tokens:
@@ -228,6 +228,12 @@ class Tokenizer(ABC):
             counts_U: how often each stands in the train rows.
             outside: the words of a word-vector file, most frequent first; empty unless `reads_vectors`.
         """
+
+    def ids(self, inventory: Sequence[str], vocabulary: Vocabulary) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Returns the ids of the distinct tokens, one token after the other, and how many ids each has: here one."""
+        own = {token: index for index, token in enumerate(vocabulary.tokens) if index >= len(SPECIAL_TOKENS)}
+        ids_U = np.array([own.get(token, UNKNOWN) for token in inventory], dtype=np.int32)
+        return ids_U, np.ones(len(ids_U), dtype=np.int32)
 
     @abstractmethod
     def with_vocabulary(self, vocabulary: Vocabulary) -> tokenizers.Tokenizer:

@@ -1,6 +1,6 @@
 """Prepared once: rows as columns, texts as tokens, tokens as ids, each kept in the cache and shared by all trials."""
 
-# N rows, L tokens of all rows together, U distinct tokens, B bytes of all texts
+# N rows, L tokens of all rows together, U distinct tokens, P ids of all of them, B bytes of all texts
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textune.data.base import (
-    SPECIAL_TOKENS,
-    UNKNOWN,
     DataConfig,
     Examples,
     Rows,
@@ -32,7 +30,7 @@ from textune.data.base import (
 )
 from textune.data.cache import Cache, content_key
 from textune.data.sampling import fingerprinted
-from textune.data.tokenizer import joined
+from textune.data.tokenizer import expanded, joined, offsets
 from textune.data.vectors import file_identity, vector_words
 from textune.errors import DataError
 from textune.storage import write_atomically
@@ -198,23 +196,23 @@ class Prepared:
         trains_N[train] = True
         counts_U = np.bincount(tokens.index_L[np.repeat(trains_N, length_N)], minlength=len(tokens.inventory))
         outside = vector_words(self._vectors, self._cache) if self._vectors is not None else ()
-        vocabulary = self._tokenizer.build().learn(tokens.inventory, counts_U, outside)
-        examples = _examples(tokens, vocabulary)
+        tokenizer = self._tokenizer.build()
+        vocabulary = tokenizer.learn(tokens.inventory, counts_U, outside)
+        examples = _examples(tokens, vocabulary, *tokenizer.ids(tokens.inventory, vocabulary))
         told = {"tokens": vocabulary.tokens, "frame": vocabulary.frame, "unknown": vocabulary.unknown}
         _write_json(folder / "vocabulary.json", told)
         np.save(folder / "ids.npy", examples.ids_L)
         np.save(folder / "offsets.npy", examples.offsets_N1)
 
 
-def _examples(tokens: Tokens, vocabulary: Vocabulary) -> Examples:
-    """Returns texts in the ids of a vocabulary; that of a pretrained model has one for every token."""
-    ids = {token: index for index, token in enumerate(vocabulary.tokens)}
-    if vocabulary.frame is not None:
-        id_U = np.array([ids[token] for token in tokens.inventory], dtype=np.int32)
-        return Examples(id_U[tokens.index_L], tokens.offsets_N1, vocabulary.frame)
-    own = {token: index for token, index in ids.items() if token not in SPECIAL_TOKENS}
-    id_U = np.array([own.get(token, UNKNOWN) for token in tokens.inventory], dtype=np.int32)
-    return joined(id_U[tokens.index_L], np.diff(tokens.offsets_N1))
+def _examples(
+    tokens: Tokens, vocabulary: Vocabulary, ids_P: NDArray[np.int32], num_ids_U: NDArray[np.int32]
+) -> Examples:
+    """Returns texts in ids, of which each token has one or more."""
+    ids_L, length_N = expanded(tokens.index_L, np.diff(tokens.offsets_N1), ids_P, num_ids_U)
+    if vocabulary.frame is not None:  # a pretrained model has ids for everything
+        return Examples(ids_L, offsets(length_N), vocabulary.frame)
+    return joined(ids_L, length_N)
 
 
 def load_rows(data: DataConfig, folders: Sequence[Path], seed: int, cache: Cache) -> tuple[Rows, Files | None]:

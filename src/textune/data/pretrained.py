@@ -91,5 +91,10 @@ class _Pretrained(Tokenizer):
         unknown = getattr(self._library.model, "unk_token", None)
         return Vocabulary(tokens, frame_of(self._library), tokens.index(unknown) if unknown in tokens else None)
 
+    def ids(self, inventory: Sequence[str], vocabulary: Vocabulary) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        own = {token: index for index, token in enumerate(vocabulary.tokens)}
+        ids_U = np.array([own[token] for token in inventory], dtype=np.int32)
+        return ids_U, np.ones(len(ids_U), dtype=np.int32)
+
     def with_vocabulary(self, vocabulary: Vocabulary) -> tokenizers.Tokenizer:  # noqa: ARG002 - it has its own
         return self._library

@@ -30,7 +30,18 @@ from textune.registry import register
 if TYPE_CHECKING:
     import tokenizers
 
-__all__ = ["CharactersConfig", "WordsConfig", "encode", "frame_of", "joined"]
+__all__ = [
+    "WHITESPACE",
+    "CharactersConfig",
+    "TextTokenizer",
+    "TextTokenizerConfig",
+    "WordsConfig",
+    "encode",
+    "expanded",
+    "frame_of",
+    "joined",
+    "offsets",
+]
 
 WHITESPACE = r"[\s\x1c-\x1f]+"
 """What `str.split` splits at, in the regular expressions of the tokenizers library."""
@@ -43,13 +54,11 @@ TEXTS_AT_ONCE = 4096  # bounds the memory that encoding takes
 Patterns = Annotated[tuple[str, ...], Field(strict=False)]
 
 
-class _TextTokenizerConfig(TokenizerConfig):
-    VOCABULARY_SETTINGS: ClassVar[frozenset[str]] = frozenset({"min_count", "vocabulary_size"})
+class TextTokenizerConfig(TokenizerConfig):
+    """Base of the kinds that know nothing but the data."""
 
     lowercase: bool = Field(True, description="A and a are one")
     remove: Patterns = Field((), description="regular expressions (Oniguruma) of what is deleted before anything else")
-    min_count: int = Field(2, ge=1, description="rarer tokens of the train rows are unknown")
-    vocabulary_size: int | None = Field(None, ge=1, description="most tokens with an id of their own; null: no limit")
 
     @field_validator("remove")
     @classmethod
@@ -57,11 +66,18 @@ class _TextTokenizerConfig(TokenizerConfig):
         return tuple(_checked(pattern) for pattern in patterns)
 
 
+class _WholeTokenConfig(TextTokenizerConfig):
+    VOCABULARY_SETTINGS: ClassVar[frozenset[str]] = frozenset({"min_count", "vocabulary_size"})
+
+    min_count: int = Field(2, ge=1, description="rarer tokens of the train rows are unknown")
+    vocabulary_size: int | None = Field(None, ge=1, description="most tokens with an id of their own; null: no limit")
+
+
 @register("tokenizer", "words")
-class WordsConfig(_TextTokenizerConfig):
+class WordsConfig(_WholeTokenConfig):
     """Words, numbers and punctuation marks. Unicode is composed (NFC); a typographic apostrophe is a plain one."""
 
-    VOCABULARY_SETTINGS: ClassVar[frozenset[str]] = _TextTokenizerConfig.VOCABULARY_SETTINGS | {"vocabulary"}
+    VOCABULARY_SETTINGS: ClassVar[frozenset[str]] = _WholeTokenConfig.VOCABULARY_SETTINGS | {"vocabulary"}
 
     pattern: str = Field(
         WORDS, description="regular expression (Oniguruma) of a token; none reaches across white space"
@@ -84,7 +100,7 @@ class WordsConfig(_TextTokenizerConfig):
 
 
 @register("tokenizer", "characters")
-class CharactersConfig(_TextTokenizerConfig):
+class CharactersConfig(_WholeTokenConfig):
     """Characters, for languages without spaces; white space between others is one token. Unicode is composed (NFC)."""
 
     max_length: int | None = Field(512, ge=1, description="longer texts are cut to this many characters; null: never")
@@ -93,17 +109,13 @@ class CharactersConfig(_TextTokenizerConfig):
         return _Characters(self)
 
 
-class _TextTokenizer(Tokenizer):
+class TextTokenizer(Tokenizer):
     """Splits at white space, and each distinct chunk in between only once: 50,000 reviews repeat 25 chunks of 26."""
 
-    def __init__(self, config: _TextTokenizerConfig) -> None:
+    def __init__(self, config: TextTokenizerConfig) -> None:
         from tokenizers import Regex, normalizers
 
-        self._config = config
-        self._removals = [normalizers.Replace(Regex(pattern), "") for pattern in config.remove]
-        self._normalizers: list[Any] = [normalizers.NFC()]
-        if config.lowercase:
-            self._normalizers.append(normalizers.Lowercase())
+        self.removals = [normalizers.Replace(Regex(pattern), "") for pattern in config.remove]
 
     def split(self, texts: Sequence[str]) -> Tokens:
         chunks, chunk_L, num_chunks_N = _chunks(self._cleaned(texts))
@@ -114,11 +126,11 @@ class _TextTokenizer(Tokenizer):
             found = self.pieces(chunk)
             num_pieces_C.append(len(found))
             piece_L.extend([pieces[piece] for piece in found])
-        index_L, length_N = _expanded(chunk_L, num_chunks_N, _numbers(piece_L), _numbers(num_pieces_C))
+        index_L, length_N = expanded(chunk_L, num_chunks_N, _numbers(piece_L), _numbers(num_pieces_C))
         inventory = sorted(pieces)
         rank_U = np.empty(len(pieces), dtype=np.int32)
         rank_U[[pieces[piece] for piece in inventory]] = np.arange(len(pieces), dtype=np.int32)
-        return self.finish(Tokens(inventory, rank_U[index_L], _offsets(length_N)))
+        return self.finish(Tokens(inventory, rank_U[index_L], offsets(length_N)))
 
     @abstractmethod
     def pieces(self, chunk: str) -> list[str]:
@@ -126,6 +138,24 @@ class _TextTokenizer(Tokenizer):
 
     def finish(self, tokens: Tokens) -> Tokens:
         return tokens
+
+    def _cleaned(self, texts: Iterable[str]) -> Iterable[str]:
+        for removal in self.removals:
+            texts = map(removal.normalize_str, texts)
+        return texts
+
+
+class _WholeTokens(TextTokenizer):
+    """A token of the vocabulary has an id, any other is unknown. Unicode is composed."""
+
+    def __init__(self, config: _WholeTokenConfig) -> None:
+        from tokenizers import normalizers
+
+        super().__init__(config)
+        self._config = config
+        self._normalizers: list[Any] = [normalizers.NFC()]
+        if config.lowercase:
+            self._normalizers.append(normalizers.Lowercase())
 
     def learn(self, inventory: Sequence[str], counts_U: NDArray[np.int64], outside: Sequence[str]) -> Vocabulary:
         words = (word for word in outside if self.pieces(word) == [word])
@@ -139,23 +169,18 @@ class _TextTokenizer(Tokenizer):
         num_frequent = np.count_nonzero(counts_U >= self._config.min_count)
         return [inventory[index] for index in by_count[:num_frequent].tolist()]
 
-    def _cleaned(self, texts: Iterable[str]) -> Iterable[str]:
-        for removal in self._removals:
-            texts = map(removal.normalize_str, texts)
-        return texts
-
     def _library(self, vocabulary: Vocabulary, normalizer: list[Any], pre_tokenizer: Any) -> tokenizers.Tokenizer:
         from tokenizers import Tokenizer as Library
         from tokenizers import models, normalizers
 
         ids = {token: index for index, token in enumerate(vocabulary.tokens)}
         library = Library(models.WordLevel(ids, unk_token=SPECIAL_TOKENS[UNKNOWN]))
-        library.normalizer = normalizers.Sequence([*self._removals, *normalizer])
+        library.normalizer = normalizers.Sequence([*self.removals, *normalizer])
         library.pre_tokenizer = pre_tokenizer
         return library
 
 
-class _Words(_TextTokenizer):
+class _Words(_WholeTokens):
     def __init__(self, config: WordsConfig) -> None:
         from tokenizers import Regex, normalizers, pre_tokenizers
 
@@ -178,7 +203,7 @@ class _Words(_TextTokenizer):
         return self._library(vocabulary, self._normalizers, pre_tokenizers.Sequence([at_whitespace, self._pattern]))
 
 
-class _Characters(_TextTokenizer):
+class _Characters(_WholeTokens):
     def __init__(self, config: CharactersConfig) -> None:
         from tokenizers import normalizers
 
@@ -193,7 +218,7 @@ class _Characters(_TextTokenizer):
         length_N = np.diff(tokens.offsets_N1)
         last_N = tokens.offsets_N1[1:][length_N > 0] - 1
         index_L = np.delete(tokens.index_L, last_N)
-        return Tokens(tokens.inventory, index_L, _offsets(np.maximum(length_N - 1, 0)))
+        return Tokens(tokens.inventory, index_L, offsets(np.maximum(length_N - 1, 0)))
 
     def with_vocabulary(self, vocabulary: Vocabulary) -> tokenizers.Tokenizer:
         from tokenizers import Regex, normalizers, pre_tokenizers
@@ -211,7 +236,7 @@ def encode(library: tokenizers.Tokenizer, texts: Sequence[str]) -> Examples:
     ids_L = np.concatenate(ids) if ids else np.empty(0, dtype=np.int32)
     length_N = np.array([len(text) for text in ids], dtype=np.int64)
     frame = frame_of(library)
-    return joined(ids_L, length_N) if frame is None else Examples(ids_L, _offsets(length_N), frame)
+    return joined(ids_L, length_N) if frame is None else Examples(ids_L, offsets(length_N), frame)
 
 
 def frame_of(library: tokenizers.Tokenizer) -> tuple[int, int] | None:
@@ -223,11 +248,11 @@ def frame_of(library: tokenizers.Tokenizer) -> tuple[int, int] | None:
 
 def joined(ids_L: NDArray[np.int32], length_N: NDArray[np.int64]) -> Examples:
     """Returns examples in which a text without tokens, and a text that spells a special token, is unknown."""
-    offsets_N1 = _offsets(length_N)
+    offsets_N1 = offsets(length_N)
     empty_N = length_N == 0
     if empty_N.any():
         ids_L = np.insert(ids_L, offsets_N1[:-1][empty_N], UNKNOWN)
-        offsets_N1 = _offsets(np.maximum(length_N, 1))
+        offsets_N1 = offsets(np.maximum(length_N, 1))
     return Examples(np.where(ids_L == PADDING, np.int32(UNKNOWN), ids_L), offsets_N1)
 
 
@@ -243,24 +268,25 @@ def _chunks(texts: Iterable[str]) -> tuple[Sequence[str], NDArray[np.int32], NDA
     return list(positions), _numbers(chunk_L), _numbers(num_chunks_N)
 
 
-def _expanded(
+def expanded(
     chunk_L: NDArray[np.int32],
-    num_chunks_N: NDArray[np.int32],
+    num_chunks_N: NDArray[np.integer],
     piece_P: NDArray[np.int32],
     num_pieces_C: NDArray[np.int32],
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Replaces each chunk by its pieces; returns the pieces of all texts, and how many each text has."""
     first_C = np.cumsum(num_pieces_C, dtype=np.int64) - num_pieces_C
     num_L = num_pieces_C[chunk_L]
-    end_L1 = _offsets(num_L)
+    end_L1 = offsets(num_L)
     shift_L = first_C[chunk_L] - end_L1[:-1]
     position = np.repeat(shift_L, num_L)
     position += np.arange(len(position))
-    length_N = np.diff(end_L1[_offsets(num_chunks_N)])
+    length_N = np.diff(end_L1[offsets(num_chunks_N)])
     return piece_P[position], length_N
 
 
-def _offsets(length_N: NDArray[Any]) -> NDArray[np.int64]:
+def offsets(length_N: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Returns where each of N texts begins in all of them together, and where the last one ends."""
     offsets_N1 = np.zeros(len(length_N) + 1, dtype=np.int64)
     np.cumsum(length_N, out=offsets_N1[1:])
     return offsets_N1
