@@ -39,7 +39,7 @@ class Sides:
         (folder / "model").mkdir()
         self.checkpoint = architectures.make(family, folder / "model") if family else architectures.minilm_folder()
         self.tokenized = Tokenized(self.checkpoint, data, recipe.max_length)
-        self.config = TrialConfig.model_validate(study(self.checkpoint, data.write(folder), recipe)).dump()
+        self.study = study(self.checkpoint, data.write(folder), recipe)
         self.cache = Cache(folder / "cache")
 
     @property
@@ -56,16 +56,18 @@ class Sides:
     def trainer_accuracy(self, way: Way, seed: int) -> float:
         return fine_tune(self.checkpoint, self.tokenized, self.recipe, way, seed, scored=True)[1]
 
-    def textune_seconds(self, seed: int) -> float:
-        result, _ = self._trial(seed)
+    def textune_seconds(self, seed: int, pooling: str = "cls") -> float:
+        result, _ = self._trial(seed, pooling)
         return len(self.tokenized.train) * self.recipe.epochs / float(result.details["examples_per_second"])
 
     def textune_accuracy(self, seed: int) -> float:
-        return self._trial(seed)[1]
+        return self._trial(seed, "cls")[1]
 
-    def _trial(self, seed: int) -> tuple[TrialResult, float]:
+    def _trial(self, seed: int, pooling: str) -> tuple[TrialResult, float]:
         """Returns the result and the accuracy after the last epoch."""
-        spec = TrialSpec(number=0, config=self.config, objective=Objective(), seed=derive(seed, "trial"))
+        self.study["model"]["pooling"] = pooling
+        config = TrialConfig.model_validate(self.study).dump()
+        spec = TrialSpec(number=0, config=config, objective=Objective(), seed=derive(seed, "trial"))
         trial, accuracy = run(spec, (), self.cache), float("nan")
         while True:
             try:
@@ -77,7 +79,7 @@ class Sides:
 
 
 def study(checkpoint: Path, data: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
-    """Returns a study of one trial; its pooling is the one that the Trainer's heads use."""
+    """Returns a study of one trial; its pooling is that of the Trainer's heads."""
     return {
         "data": data,
         "tokenizer": {"kind": "pretrained", "max_length": recipe.max_length},

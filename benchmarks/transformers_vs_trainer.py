@@ -91,32 +91,29 @@ FROZEN = "MiniLM, SST-2, 10 trials, 4 of 6 layers frozen"
 
 @dataclass
 class Measured:
-    """Milliseconds per example of each side, in each turn; peak megabytes; accuracies by seed."""
+    """Milliseconds per example of each side, in each turn; peak megabytes."""
 
     case: Case
+    num_rows: int
     times: dict[str, list[float]] = field(default_factory=dict)
     megabytes: dict[str, float] = field(default_factory=dict)
-    trainer_accuracy: list[float] = field(default_factory=list)
-    textune_accuracy: list[float] = field(default_factory=list)
 
-    def ratio(self, *ways: str) -> float:
+    def ratio(self, *ways: str) -> str:
         """Returns how many times as long as Textune the quickest of some ways took, by the median of the turns."""
-        ratios = [
-            statistics.median(
-                theirs / ours for theirs, ours in zip(self.times[way], self.times["textune"], strict=True)
-            )
-            for way in ways
-            if way in self.times
-        ]
-        return min(ratios, default=float("nan"))
+        turns = [zip(self.times[way], self.times["textune"], strict=True) for way in ways if way in self.times]
+        ratios = [statistics.median(theirs / ours for theirs, ours in turn) for turn in turns]
+        return f"{min(ratios):.1f}" if ratios else "–"
 
 
 def measure(case: Case, options: argparse.Namespace) -> Measured:
-    measured = Measured(case)
     num_rows = options.rows or case.rows
+    measured = Measured(case, num_rows)
     with tempfile.TemporaryDirectory() as name:
         sides = Sides(case.family, draw(case.data, num_rows, FEW_ROWS), case.recipe, Path(name))
-        turns: dict[str, Callable[[int], float]] = {"textune": sides.textune_seconds}
+        turns: dict[str, Callable[[int], float]] = {
+            "textune": sides.textune_seconds,
+            "textune-mean": lambda seed: sides.textune_seconds(seed, "mean"),
+        }
         for way_name, way in sides.ways.items():
             if way_name in options.ways:
                 turns[way_name] = lambda seed, way=way: sides.trainer_seconds(way, seed)  # type: ignore[misc]
@@ -137,16 +134,32 @@ def profile(sides: Sides) -> None:
     print(profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=50))
 
 
-def compare(measured: Measured, seeds: int) -> None:
-    """Trains both sides with several seeds and scores them after the last epoch."""
-    case = measured.case
+def compare(name: str, seeds: int) -> str:
+    """Trains both sides with several seeds, scores them after the last epoch and returns the row of the page."""
+    torch.set_num_threads(1)
+    case, theirs, ours = CASES[name], [], []
     recipe = replace(case.recipe, epochs=case.learn_epochs)
-    with tempfile.TemporaryDirectory() as name:
-        sides = Sides(case.family, draw(case.data, case.learn_rows, case.scored_rows), recipe, Path(name))
+    with tempfile.TemporaryDirectory() as folder:
+        sides = Sides(case.family, draw(case.data, case.learn_rows, case.scored_rows), recipe, Path(folder))
         for seed in range(seeds):
-            measured.textune_accuracy.append(sides.textune_accuracy(seed))
-            measured.trainer_accuracy.append(sides.trainer_accuracy(REFERENCE, seed))
-            print(f"  {seed}: {measured.trainer_accuracy[-1]:.4f} {measured.textune_accuracy[-1]:.4f}", flush=True)
+            ours.append(sides.textune_accuracy(seed))
+            theirs.append(sides.trainer_accuracy(REFERENCE, seed))
+            print(f"  seed {seed}: Trainer {theirs[-1]:.4f}, textune {ours[-1]:.4f}", flush=True)
+    mean, low = paired_difference(ours, theirs)
+    cells = (
+        _accuracy_title(name),
+        f"{case.learn_rows:,} × {case.learn_epochs}",
+        f"{case.scored_rows:,}",
+        f"{statistics.mean(theirs):.4f}",
+        f"{statistics.mean(ours):.4f}",
+        f"{mean:+.4f} (**{low:+.4f}**)",
+        str(seeds),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _accuracy_title(name: str) -> str:
+    return f"{CASES[name].title}: accuracy"
 
 
 def peak_megabytes(name: str, way_name: str | None) -> float:
@@ -168,10 +181,8 @@ def measure_case(name: str, options: argparse.Namespace) -> str:
     torch.set_num_threads(1)
     measured = measure(CASES[name], options)
     if options.memory:
-        for side in ("textune", "fp32-eager", "bf16-eager"):
+        for side in ("fp32-eager", "bf16-eager", "textune"):
             measured.megabytes[side] = in_fresh_process(peak_megabytes, name, None if side == "textune" else side)
-    if measured.case.learn_rows and options.seeds:
-        compare(measured, options.seeds)
     return row(measured)
 
 
@@ -220,45 +231,39 @@ def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
 
 COLUMNS = (
     "case",
+    "train rows × turns",
     "fp32",
     "eager",
     "bf16",
     "eager",
     "grouped",
     "textune",
+    "mean",
     "× fp32 (target)",
     "× bf16 (target)",
     "× grouped",
     "peak MB: fp32, bf16, textune",
-    "accuracy: Trainer",
-    "textune",
-    "difference (lower bound)",
-    "seeds",
 )
 
 
 def row(measured: Measured) -> str:
     fp32, bf16 = measured.case.targets
-    accuracies = [measured.trainer_accuracy, measured.textune_accuracy]
-    mean, low = paired_difference(accuracies[1], accuracies[0]) if accuracies[0] else (float("nan"), float("nan"))
     cells = (
         measured.case.title,
+        f"{measured.num_rows:,} × {len(measured.times['textune'])}",
         *(
             f"{statistics.median(measured.times[side]):.1f}" if side in measured.times else "–"
-            for side in (*WAYS, "textune")
+            for side in (*WAYS, "textune", "textune-mean")
         ),
-        f"**{measured.ratio('fp32', 'fp32-eager'):.1f}** (≥ {fp32})",
-        f"**{measured.ratio('bf16', 'bf16-eager'):.1f}** (≥ {bf16})",
-        f"{measured.ratio('bf16-grouped'):.1f}",
-        ", ".join(f"{measured.megabytes.get(side, 0):.0f}" for side in ("fp32-eager", "bf16-eager", "textune")),
-        *(f"{statistics.mean(values):.4f}" if values else "–" for values in accuracies),
-        f"{mean:+.4f} ({low:+.4f})" if accuracies[0] else "–",
-        str(len(accuracies[0])),
+        f"**{measured.ratio('fp32', 'fp32-eager')}** (≥ {fp32})",
+        f"**{measured.ratio('bf16', 'bf16-eager')}** (≥ {bf16})",
+        measured.ratio("bf16-grouped"),
+        ", ".join(f"{megabytes:.0f}" for megabytes in measured.megabytes.values()) or "–",
     )
     return f"| {' | '.join(cells)} |"
 
 
-def page(rows: dict[str, str], repeats: int) -> str:
+def page(rows: dict[str, str]) -> str:
     def lines(names: Sequence[str]) -> str:
         return "".join(f"{rows[name]}\n" for name in names if name in rows)
 
@@ -266,16 +271,20 @@ def page(rows: dict[str, str], repeats: int) -> str:
 # Fine-tuning against the Trainer of transformers
 
 {date.today()}, {processor()}, one core, torch {torch.__version__}, transformers {transformers.__version__};
-`benchmarks/transformers_vs_trainer.py`. Milliseconds per train example, medians of {repeats} turns of
-{CASES["minilm-sst"].rows:,} rows (IMDb {CASES["minilm-imdb"].rows:,}), evaluation apart. The Trainer pads to the
-longest text of each batch; `fp32` and `bf16` are its defaults, `eager` the plain attention, quicker on this processor,
-`grouped` groups texts by length as well. Ratios are to the quicker attention. Accuracy is that after the last epoch on
-rows that none trains on, the Trainer's in fp32; the lower end of the 95% interval of the paired difference should lie
-above {NON_INFERIORITY}. Checkpoints without accuracy are random.
+`benchmarks/transformers_vs_trainer.py`. Milliseconds per train example, medians over turns, evaluation apart. The
+Trainer pads to the longest text of each batch; `fp32` and `bf16` are its defaults, `eager` the plain attention, quicker
+on this processor, `grouped` groups texts by length as well. Ratios are to the quicker attention. Textune pools as the
+Trainer's heads do, by the first token, whose vector alone it computes in the last layer; `mean` is its mean pooling.
 
 | {" | ".join(COLUMNS)} |
 |{"---|" * len(COLUMNS)}
 {lines(list(CASES))}
+Accuracy after the last epoch on rows that none trains on, the Trainer's in fp32. The lower end of the 95% interval of
+the paired difference over seeds should lie above {NON_INFERIORITY}.
+
+| case | train rows × epochs | scored rows | Trainer | textune | difference (lower bound) | seeds |
+|---|---|---|---|---|---|---|
+{lines([_accuracy_title(name) for name in CASES])}
 A whole search through `textune.run`, serial, seconds; the cache is empty at the start, and filling it is counted.
 
 | study | train rows | nothing frozen | frozen | × (target) |
@@ -288,19 +297,28 @@ def main() -> None:
     names = [*CASES, "frozen"]
     parser.add_argument("--cases", nargs="+", choices=names, default=names)
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), help="of the Trainer")
-    parser.add_argument("--repeats", type=int, default=5, help="turns of each side; searches: half as many")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="turns of each side, half as many searches; 0: no timing"
+    )
     parser.add_argument("--rows", type=int, default=None, help="train rows of a turn (default: as the case says)")
-    parser.add_argument("--seeds", type=int, default=0, help="trainings of each side whose accuracies are compared")
+    parser.add_argument("--seeds", type=int, default=0, help="trainings of each side to compare accuracies")
     parser.add_argument("--memory", action="store_true", help="measure peak memory too")
     parser.add_argument("--profile", action="store_true", help="print where the time of a trial goes")
     parser.add_argument("--save", action="store_true", help=f"write {RESULTS}")
     options = parser.parse_args()
     titles = {name: case.title for name, case in CASES.items()} | {"frozen": FROZEN}
+    titles |= {title: title for title in map(_accuracy_title, CASES)}
     rows = saved_rows(RESULTS, titles)
     for name in options.cases:
         print(titles[name], flush=True)
-        rows[name] = frozen_row(options) if name == "frozen" else in_fresh_process(measure_case, name, options)
-    print(text := page(rows, options.repeats), end="")
+        if name == "frozen":
+            rows[name] = frozen_row(options)
+            continue
+        if options.repeats:
+            rows[name] = in_fresh_process(measure_case, name, options)
+        if options.seeds and CASES[name].learn_rows:
+            rows[_accuracy_title(name)] = in_fresh_process(compare, name, options.seeds)
+    print(text := page(rows), end="")
     if options.save:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(text, encoding="utf-8")
