@@ -5,7 +5,6 @@ import re
 import pytest
 
 from textune import commands
-from textune.commands import planned_trials
 from textune.config.load import load_study
 from textune.errors import DataError, RunFolderError, StudyError
 from textune.records import EndReason
@@ -149,7 +148,7 @@ class TestPlannedTrials:
         ],
     )
     def test_are_those_that_differ_and_no_more_than_wanted(self, search, trials):
-        assert planned_trials(load_study({"name": "study", "search": search}).stages[0]) == trials
+        assert load_study({"name": "study", "search": search}).limits[0] == trials
 
 
 class TestCheck:

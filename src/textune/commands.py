@@ -15,13 +15,11 @@ from textune.storage import FolderLock, full_disk_told
 from textune.tracking.log import read_past, read_study
 
 if TYPE_CHECKING:
-    from textune.config.load import LoadedStudy, StageSpace
+    from textune.config.load import LoadedStudy
     from textune.execution.base import Executor
     from textune.tracking.log import Past
 
 __all__ = ["Finished", "check", "describe", "kinds", "load_run", "report", "run", "runs", "show"]
-
-DEFAULT_TRIALS = 20
 
 
 @dataclass(frozen=True)
@@ -58,24 +56,22 @@ def run(
     from textune.config.load import load_study  # what only looks at runs starts without it
 
     loaded = load_study(source, overrides, allow_plugins=allow_plugins)
-    trials = planned_trials(loaded.stages[0])
     path = out or Path("runs") / loaded.config.name
     folder = RunFolder.at(path)
     with full_disk_told(path), ExitStack() as held:
         if folder is None or fresh:
             if folder is not None:
                 FolderLock(path).release()  # a study that still runs keeps its folder
-            return _run(loaded, trials, path, None, held, quiet=quiet)
+            return _run(loaded, path, None, held, quiet=quiet)
         held.enter_context(FolderLock(path))
         past = read_past(path) if folder.events.is_file() else None
         if past is not None:
             from textune import confirmation, resume
 
             resume.refuse_other_study(past, loaded, folder)
-            is_finished = resume.is_finished(past, trials, loaded.config.stages[0].timeout_seconds)
-            if is_finished and confirmation.is_settled(past.record, loaded):
+            if resume.is_finished(past, *loaded.limits) and confirmation.is_settled(past.record, loaded):
                 return _already_finished(folder, past.record, quiet=quiet)
-        return _run(loaded, trials, folder, past, held, quiet=quiet)
+        return _run(loaded, folder, past, held, quiet=quiet)
 
 
 def _already_finished(folder: RunFolder, record: StudyRecord, *, quiet: bool) -> Finished:
@@ -91,9 +87,7 @@ def _already_finished(folder: RunFolder, record: StudyRecord, *, quiet: bool) ->
     return Finished(folder, record)
 
 
-def _run(
-    loaded: LoadedStudy, trials: int | None, place: Path | RunFolder, past: Past | None, held: ExitStack, *, quiet: bool
-) -> Finished:
+def _run(loaded: LoadedStudy, place: Path | RunFolder, past: Past | None, held: ExitStack, *, quiet: bool) -> Finished:
     """Runs a study in a new folder (a path: made once the data is known to be sound), or in one that is locked."""
     from textune import resume, session
     from textune.course import Course
@@ -104,7 +98,7 @@ def _run(
     from textune.tracking.log import EventLog
     from textune.trial import prepare_data
 
-    cache = Cache()
+    cache, (trials, _) = Cache(), loaded.limits
     with Console(quiet=quiet) as console, closing(_executor(loaded, trials, cache.root)) as executor:
         prepared = prepare_data(loaded.config, loaded.folders, cache)
         facts = session.gather_facts(loaded, prepared, cache, console.say)
@@ -124,7 +118,7 @@ def _run(
             header["estimate"] = session.estimate(loaded, prepared, trials, executor.slots, cache)
             session.write_study(loaded, folder, header)
             course = Course(loaded, prepared, cache, executor, folder, header, log, past, console)
-            record = course.run(trials)
+            record = course.run()
             try:
                 record = session.hand_over(record, loaded, prepared, facts, folder, cache, log, console.say)
             finally:  # also where the last training diverges, or somebody does not want to wait for it
@@ -150,24 +144,6 @@ def _executor(loaded: LoadedStudy, trials: int | None, cache_root: Path) -> Exec
     return executor
 
 
-def planned_trials(stage: StageSpace) -> int | None:
-    """Returns how many trials a stage takes at most; None if only its timeout ends it."""
-    search, space = stage.config, stage.space
-    sampler: Any = search.sampler
-    if not space.dimensions:
-        return 1
-    whole = sampler.num_trials(space)
-    exact = whole if whole is not None else space.num_points
-    if exact is not None and search.include_base and not space.contains(stage.base_params()):
-        exact += 1
-    if search.trials is None and whole is None:
-        wanted = None if search.timeout_seconds is not None else DEFAULT_TRIALS
-    else:
-        wanted = search.trials
-    limits = [limit for limit in (wanted, exact) if limit is not None]
-    return min(limits) if limits else None
-
-
 def check(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = False) -> str:
     """Checks a study and that its files exist, without reading data; returns what would run, in words."""
     from textune.config.load import load_study
@@ -183,9 +159,8 @@ def check(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = 
 
 
 def _planned(loaded: LoadedStudy) -> str:
-    counts = [planned_trials(stage) for stage in loaded.stages]
-    text = _trials(None if None in counts else sum(count or 0 for count in counts))
-    return text if len(counts) == 1 else f"{text} in {len(counts)} stages"
+    text = _trials(loaded.limits[0])
+    return text if len(loaded.stages) == 1 else f"{text} in {len(loaded.stages)} stages"
 
 
 def _trials(number: int | None) -> str:
@@ -197,7 +172,7 @@ def _stages(loaded: LoadedStudy) -> list[str]:
     if len(loaded.stages) == 1:
         return []
     return [
-        f"  search.{number}: {_trials(planned_trials(stage))}, {stage.config.sampler.kind} over "
+        f"  search.{number}: {_trials(stage.num_trials)}, {stage.config.sampler.kind} over "
         f"{', '.join(stage.space.paths) or 'nothing'}"
         for number, stage in enumerate(loaded.stages)
     ]

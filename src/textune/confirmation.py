@@ -21,6 +21,7 @@ from textune.records import Fidelity, Repeat, StudyRecord, TrialRecord, TrialRes
 from textune.stats.compare import crossed, pseudo_values, ranges, resplit
 from textune.stats.estimates import Estimate
 from textune.stats.race import Look, Race, Verdict, looks
+from textune.storage import dump_json
 from textune.study import Candidate, Phase, Repeats, Rounds, Rules, Standing, run_plan
 from textune.training.metrics import evaluate
 
@@ -33,7 +34,7 @@ Scores = NDArray[np.float64]
 def is_settled(record: StudyRecord, loaded: LoadedStudy) -> bool:
     """Whether a finished search needs no confirmation any more, as the study wants it now."""
     config = loaded.config.confirm
-    wanted = None if config is None or not loaded.space.dimensions else _key(record, config)
+    wanted = None if config is None or not loaded.paths else _key(record, config)
     return wanted == (record.confirmation or {}).get("key")
 
 
@@ -196,8 +197,8 @@ def _row_scores(metric: str, path: Path) -> Scores:
 def _candidates(record: StudyRecord, config: ConfirmConfig, prepared: Prepared) -> list[Candidate]:
     """Returns the best configurations, the best first, the study as written second where it is none of them."""
     sign = -1 if record.objective.direction == "maximize" else 1
-    measured = [trial for trial in record.trials if _is_measured(trial)]
-    ranked = sorted(measured, key=lambda trial: sign * _value(trial))
+    measured = {dump_json(trial.spec.config): trial for trial in reversed(record.trials) if _is_measured(trial)}
+    ranked = sorted(measured.values(), key=lambda trial: (sign * _value(trial), trial.spec.number))
     base = [trial for trial in ranked[config.top :] if trial.spec.number == 0 and _has_base(record)]
     return [_found(trial, prepared) for trial in (*ranked[:1], *base, *ranked[1 : config.top])]
 

@@ -1,22 +1,22 @@
-"""The course of a study: its search, then the confirmation, with one executor, one log and one run folder."""
+"""The course of a study: its searches, then the confirmation, with one executor, one log and one run folder."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, cast
 
-from textune.config.load import LoadedStudy
+from textune.config.load import LoadedStudy, StageSpace
 from textune.confirmation import confirm
 from textune.data import Cache, Prepared
 from textune.execution.base import Executor
 from textune.records import StudyRecord, StudyStart
-from textune.reuse import SharedResults
+from textune.reuse import EarlierStages, SharedResults
 from textune.run_folder import RunFolder
 from textune.session import ModelKeeper
 from textune.study import Phase, Search, close, search
 from textune.tracking.confirmation import ConfirmationTable
 from textune.tracking.console import Console
-from textune.tracking.log import EventLog, Past
+from textune.tracking.log import SEARCH, EventLog, Past
 
 __all__ = ["Course"]
 
@@ -51,7 +51,7 @@ class Course:
         self._loaded, self._prepared, self._executor = loaded, prepared, executor
         self._folder, self._header, self._log, self._past = folder, dict(header), log, past
         self._console = console
-        shared = loaded.config.stages[0].reuse_results == "shared"
+        shared = any(stage.config.reuse_results == "shared" for stage in loaded.stages)
         self._known = SharedResults(loaded, prepared, cache) if shared else None
         config, objective = loaded.config, loaded.config.objective
         self._execution = cast("Any", config.execution)  # typed by role at run time
@@ -63,70 +63,88 @@ class Course:
         ]
         self._opening: Search | None = None
 
-    def run(self, trials: int | None) -> StudyRecord:
-        """Searches, confirms, and returns what happened; `end` is still to come."""
-        self._opening = self._search(trials)
-        record = search(self._opening)
+    def run(self) -> StudyRecord:
+        """Searches stage by stage, confirms, and returns what happened; `end` is still to come."""
+        record = self._searched()
         confirms = self._loaded.config.confirm is not None and record.state == "done" and record.best is not None
-        if confirms and self._loaded.space.dimensions:
-            record = self._confirmed(record)
-        return record
+        return self._confirmed(record) if confirms and self._loaded.paths else record
 
     def end(self, record: StudyRecord) -> None:
         """Tells log and trackers that nothing follows."""
         assert self._opening is not None
         close(self._opening, record)
 
-    def _search(self, trials: int | None) -> Search:
-        loaded, config, settings = self._loaded, self._loaded.config, self._loaded.config.stages[0]
+    def _searched(self) -> StudyRecord:
+        """Returns the trials of all stages; the best of one is the base of the next."""
+        chosen: list[Mapping[str, Any]] = []
+        record: StudyRecord | None = None
+        for number in range(len(self._loaded.stages)):
+            phase = self._search(number, self._loaded.stage(number, *chosen), record)
+            self._opening = self._opening or phase
+            ran = search(phase)
+            record = ran if record is None else _joined(record, ran)
+            if ran.state != "done" or ran.best is None:
+                return record
+            chosen.append(ran.best.spec.params)
+        assert record is not None
+        return record
+
+    def _search(self, number: int, stage: StageSpace, before: StudyRecord | None) -> Search:
+        config, settings = self._loaded.config, stage.config
         sampler, pruner = cast("Any", (settings.sampler, settings.pruner))  # typed by role at run time
-        objective = config.objective
+        has_base = settings.include_base or not stage.space.dimensions
 
         def resolve(params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-            point = loaded.resolver.resolve(params)
+            point = stage.resolver.resolve(params)
             return point.config, point.key
 
         return Search(
-            **self._common(self._start(trials)),
+            **self._common(),
+            name=SEARCH if number == 0 else f"{SEARCH}-{number}",
+            opens=number == 0,
             closes=False,
+            own_limits=(stage.num_trials, settings.timeout_seconds),
             resolve=resolve,
-            sampler=sampler.build(loaded.space, objective, config.seed),
-            new_pruner=lambda: pruner.build(objective),
-            base=loaded.base_params() if settings.include_base or not loaded.space.dimensions else None,
+            sampler=sampler.build(stage.space, config.objective, config.seed, number),
+            new_pruner=lambda: pruner.build(config.objective),
+            base=stage.base_params() if has_base else None,
+            stage=number,
+            first=0 if before is None else len(before.trials),
             folder=self._folder,
             fidelity=config.short.fidelity,
             aside=config.confirm is not None and config.confirm.rows == "holdout",
             lag=settings.lag if settings.deterministic else None,
-            known=self._known,
+            known=EarlierStages(self._known, () if before is None else before.trials),
             trackers=self._trackers,
         )
 
     def _confirmed(self, record: StudyRecord) -> StudyRecord:
         folder = self._folder.confirmation
         phase = Phase(
-            **self._common(self._start(None)),
+            **self._common(),
             closes=False,
             folder=folder,
             trackers=[ConfirmationTable(folder.confirmation_table), self._console.repeats()],
         )
         return confirm(record, self._loaded, self._prepared, phase, self._console.say)
 
-    def _start(self, trials: int | None) -> StudyStart:
+    def _start(self) -> StudyStart:
         config = self._loaded.config
         objective, asked = config.objective, [f"valid.{name}" for name in config.training.metrics]
+        trials, timeout_seconds = self._loaded.limits
         return StudyStart(
             name=config.name,
             objective=objective,
             paths=self._loaded.paths,
             metrics=tuple(dict.fromkeys([*asked, objective.metric, "train.loss"])),
             trials=trials,
-            timeout_seconds=config.stages[0].timeout_seconds,
+            timeout_seconds=timeout_seconds,
             header=self._header,
         )
 
-    def _common(self, start: StudyStart) -> dict[str, Any]:
+    def _common(self) -> dict[str, Any]:
         return {
-            "start": start,
+            "start": self._start(),
             "executor": self._executor,
             "seed": self._loaded.config.seed,
             "log": self._log,
@@ -134,3 +152,8 @@ class Course:
             "max_retries": self._execution.max_retries,
             "trial_timeout_seconds": self._execution.timeout_seconds,
         }
+
+
+def _joined(record: StudyRecord, ran: StudyRecord) -> StudyRecord:
+    trials, seconds = (*record.trials, *ran.trials), record.seconds + ran.seconds
+    return ran.model_copy(update={"trials": trials, "seconds": seconds})

@@ -13,6 +13,7 @@ import hashlib
 import json
 import platform
 import shutil
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -23,9 +24,10 @@ from textune.config.study import TrialConfig
 from textune.data import Cache, Prepared, content_key, locate
 from textune.data.vectors import file_identity
 from textune.records import TrialRecord, TrialSpec, TrialState
+from textune.storage import dump_json
 from textune.trial import located
 
-__all__ = ["SharedResults"]
+__all__ = ["EarlierStages", "SharedResults"]
 
 RESULT, OUTCOMES = "trial.json", "outcomes.npz"
 
@@ -122,3 +124,33 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+class EarlierStages:
+    """What earlier stages of a study measured, and then what other studies did.
+
+    Args:
+        others: results of other studies; None: they are not asked.
+        trials: of the earlier stages.
+    """
+
+    def __init__(self, others: SharedResults | None, trials: Sequence[TrialRecord]) -> None:
+        self._others = others
+        self._known = {_point(each.spec): each for each in reversed(trials) if _is_complete(each)}
+
+    def find(self, spec: TrialSpec) -> TrialRecord | None:
+        known = self._known.get(_point(spec))
+        return known if known is not None or self._others is None else self._others.find(spec)
+
+    def keep(self, trial: TrialRecord) -> None:
+        if self._others is not None:
+            self._others.keep(trial)
+
+
+def _is_complete(trial: TrialRecord) -> bool:
+    return trial.result is not None and trial.result.state is TrialState.COMPLETE
+
+
+def _point(spec: TrialSpec) -> str:
+    """Returns what is equal for trials that measure the same."""
+    return dump_json([spec.config, spec.seed, spec.fidelity.model_dump(), spec.aside])

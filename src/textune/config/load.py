@@ -22,6 +22,8 @@ from textune.space import ChoiceDimension, Space
 
 __all__ = ["LoadedStudy", "StageSpace", "load_study", "plugin_paths", "search_folders"]
 
+DEFAULT_TRIALS = 20
+
 Steps = tuple[str | int, ...]
 
 
@@ -50,6 +52,22 @@ class StageSpace:
                 params[dimension.path] = next(same, params[dimension.path])
         return params
 
+    @property
+    def num_trials(self) -> int | None:
+        """How many trials the stage takes at most; None if only its timeout ends it."""
+        search, space = self.config, self.space
+        if not space.dimensions:
+            return 1
+        whole = cast("Any", search.sampler).num_trials(space)
+        exact = whole if whole is not None else space.num_points
+        if exact is not None and search.include_base and not space.contains(self.base_params()):
+            exact += 1
+        if search.trials is None and whole is None:
+            wanted = None if search.timeout_seconds is not None else DEFAULT_TRIALS
+        else:
+            wanted = search.trials
+        return min((limit for limit in (wanted, exact) if limit is not None), default=None)
+
     def on(self, *chosen: Mapping[str, Any]) -> StageSpace:
         """Returns this stage on the base that the params chosen in the stages before it make, in their order."""
         resolver = self.resolver
@@ -75,6 +93,16 @@ class LoadedStudy:
     folders: tuple[Path, ...]
     text: str
     plugins: Mapping[str, str]
+
+    @property
+    def limits(self) -> tuple[int | None, float | None]:
+        """How many trials the study takes, all stages together, and for how long; None where there is no limit."""
+        trials = [stage.num_trials for stage in self.stages]
+        seconds = [stage.config.timeout_seconds for stage in self.stages]
+        return (
+            None if None in trials else sum(number or 0 for number in trials),
+            None if None in seconds else sum(each or 0.0 for each in seconds),
+        )
 
     @property
     def space(self) -> Space:

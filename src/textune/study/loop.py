@@ -240,7 +240,7 @@ class _Loop:
                 measured = self.witnesses.progress(spec.number)
                 self._finish(spec, result_so_far(spec, measured, EndReason.PRUNED, _behind(progress), 0.0))
                 return
-        source = f"trial {spec.repeat_of}" if spec.repeat_of is not None else "an earlier study"
+        source = f"trial {spec.repeat_of}" if spec.repeat_of is not None else "an earlier search"
         reason = f"{known.result.end.value}: reused, {source} measured the same point"
         self._finish(spec, known.result.model_copy(update={**update, "reason": reason, "seconds": 0.0}))
 

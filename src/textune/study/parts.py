@@ -63,6 +63,7 @@ class Phase:
         start: name, objective and limits; what trackers are told first.
         name: of the phase, in the log.
         opens, closes: whether it is the first, the last that its trackers are told of.
+        own_limits: trials, and seconds, that it may take; None: those of the study.
         folder: None: trials leave no files.
         log: None: nothing is written.
         past: what earlier sessions of this study left in the log; None: it begins.
@@ -76,6 +77,7 @@ class Phase:
     name: str = SEARCH
     opens: bool = True
     closes: bool = True
+    own_limits: Limits | None = None
     seed: int = 0
     folder: RunFolder | None = None
     log: EventLog | None = None
@@ -93,7 +95,7 @@ class Phase:
 
     @property
     def limits(self) -> Limits:
-        return self.start.trials, self.start.timeout_seconds
+        return self.own_limits or (self.start.trials, self.start.timeout_seconds)
 
     def is_base(self, number: int) -> bool:  # noqa: ARG002 - only a search has one
         return False

@@ -35,7 +35,7 @@ class Proposals:
     def __init__(self, parts: Search, learners: Learners) -> None:
         self._parts, self._learners = parts, learners
         self._seed = derive(parts.seed, "trial")  # the same for all trials, so that they are comparable
-        self._deadline = parts.clock() + (parts.start.timeout_seconds or float("inf")) - parts.before.seconds
+        self._deadline = parts.clock() + (parts.limits[1] or float("inf")) - parts.before.seconds
         self._count = 0
         self._asked: set[str] = set()
         self._measured_by: dict[str, int] = {}
@@ -47,13 +47,13 @@ class Proposals:
 
     def next(self) -> TrialSpec | None:
         """Returns the next trial; None if none may start, now or at all (then `over` says why)."""
-        parts, count = self._parts, self._count
+        parts, count, (trials, seconds) = self._parts, self._count, self._parts.limits
         if self.over or not self._learners.can_ask(parts.first + count):
             return None
-        if parts.start.trials is not None and count >= parts.start.trials:
+        if trials is not None and count >= trials:
             self.over = f"all {count} trials were run"
         elif parts.clock() >= self._deadline:
-            self.over = f"the time allowed, {parts.start.timeout_seconds:g} s, was used up"
+            self.over = f"the time allowed, {seconds:g} s, was used up"
         elif self._repeats == MAX_REPEATS:
             self.over = f"the sampler finds nothing new: its last {MAX_REPEATS} points had been measured before"
         elif (spec := self.propose()) is not None:
