@@ -137,8 +137,13 @@ def _executor(loaded: LoadedStudy, trials: int | None, cache_root: Path) -> Exec
     config: Any = loaded.config.execution
     if trials == 1 and "execution" not in loaded.config.model_fields_set:
         config = SerialConfig()
+    encoder: Any = loaded.config.model.encoder
     objective = TrialRunner(
-        loaded.folders, cache_root, bool(loaded.plugins), memory_bytes=config.memory_bytes_per_worker
+        loaded.folders,
+        cache_root,
+        bool(loaded.plugins),
+        memory_bytes=config.memory_bytes_per_worker,
+        preload=(*TrialRunner.preload, *encoder.MODULES),
     )
     executor: Executor = config.build(objective)
     return executor

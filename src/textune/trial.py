@@ -15,7 +15,7 @@ import statistics
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ from textune.pipeline import Pipeline, PipelineConfig
 from textune.records import EndReason, Progress, TrialRecord, TrialResult, TrialSpec
 from textune.registry import load_plugin
 from textune.seeds import derive, generator
+from textune.states import go_on_from_states
 from textune.training.outcomes import fold_details, save_outcomes
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ class TrialRunner:
     plugins: bool = False
     checkpoint_share: float = 0.05
     memory_bytes: int | None = None
-
-    preload: ClassVar = (
+    preload: tuple[str, ...] = (
         "torch._dynamo",  # imported by the first optimizer, a second later
         "safetensors.torch",
         "tokenizers",
@@ -221,6 +221,7 @@ class _Training:
         self.max_length, self.keep = tokenizer.max_length, tokenizer.keep
         self.model.encoder.adapt(*cut_examples(self.examples, rows, self.max_length, self.keep))
         self.model.to(device())
+        self.cache, self.inputs = cache, self.examples
         self.order, self.dropout = derive(spec.seed, "order", part), derive(spec.seed, "dropout", part)
         self.micro_batch = _MicroBatch(self, cache, memory_bytes)
 
@@ -230,10 +231,11 @@ class _Training:
         """Trains a fold, from where it was left; leaves the weights of the best epoch in the model."""
         from textune.training.engine.loop import Fit
 
+        self._go_on_from_states(np.union1d(self.rows, valid))
         fit = Fit(
             self.model,
             self._epoch,
-            eval_batches(self.examples, self.prepared.labels_N, valid, self.max_length, self.keep),
+            eval_batches(self.inputs, self.prepared.labels_N, valid, self.max_length, self.keep),
             self.config.training,
             class_counts_K=self._class_counts(),
             steps_per_epoch=num_batches(len(self.rows), self.config.training.batch_size),
@@ -258,6 +260,7 @@ class _Training:
         """Trains for a number of epochs without valid rows; returns the precision."""
         from textune.training.engine.loop import fit_blindly
 
+        self._go_on_from_states(np.unique(self.rows))
         return fit_blindly(
             self.model,
             self._epoch,
@@ -284,6 +287,7 @@ class _Training:
 
     def pipeline(self, precision: str, metrics: Mapping[str, float]) -> Pipeline:
         """Returns what predicts with the weights as they are."""
+        self.model.encoder.states_ND = None
         study = {"name": self.config.name, "trial": self.spec.number, "params": self.spec.params, "metrics": metrics}
         return Pipeline(
             PipelineConfig(
@@ -299,10 +303,18 @@ class _Training:
             cast("Any", self.config.tokenizer).build().with_vocabulary(self.vocabulary),
         )
 
+    def _go_on_from_states(self, rows: NDArray[np.int64]) -> None:
+        """Reads what frozen layers make of the rows, if there are any, instead of the rows."""
+        from textune.training.engine.precision import resolve
+
+        encoder, precision = self.model.encoder, resolve(self.config.training.precision, self.model, device())
+        cut = (rows, self.max_length, self.keep)
+        self.inputs = go_on_from_states(encoder, self.examples, *cut, precision, self.cache) or self.examples
+
     def _epoch(self, epoch: int) -> Iterator[Batch]:
         training = self.config.training
         return train_batches(
-            self.examples,
+            self.inputs,
             self.prepared.labels_N,
             self.rows,
             training.batch_size,

@@ -53,10 +53,12 @@ class EmbeddingConfig(Config):
 class EncoderConfig(Config):
     """Base of the encoder kinds.
 
-    `LIBRARIES` are the packages besides torch whose version may change what it computes.
+    `LIBRARIES` are the packages besides torch whose version may change what it computes, `MODULES` what workers of
+    studies that name it import beforehand, as `build` would take long to.
     """
 
     LIBRARIES: ClassVar[tuple[str, ...]] = ()
+    MODULES: ClassVar[tuple[str, ...]] = ()
 
     @property
     def pretrained(self) -> str | None:

@@ -29,6 +29,7 @@ class TransformerConfig(EncoderConfig):
     """
 
     LIBRARIES: ClassVar[tuple[str, ...]] = ("transformers",)
+    MODULES: ClassVar[tuple[str, ...]] = ("textune.models.nets.transformer",)
 
     model: str = Field(
         "distilbert/distilbert-base-uncased",

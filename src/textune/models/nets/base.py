@@ -42,6 +42,9 @@ class Encoder(nn.Module, ABC):
     What it returns for a text does not depend on how much padding the batch has.
     """
 
+    states_ND: NDArray[np.floating] | None = None
+    """What `frozen_states` gave for each token of a data set: `forward` goes on from there, ids being places in it."""
+
     output_size: int
     first_only: bool = False  # whether only the first vector of each text is read: others may then be left out
     backward_size: int = 0  # how many of them, the last ones, were read from the end of the text
@@ -55,6 +58,17 @@ class Encoder(nn.Module, ABC):
         What stands in none of them is part of the highest.
         """
         return ()
+
+    def frozen_key(self) -> str | None:
+        """Returns what names, by content, the first layers that no training changes.
+
+        None if there are none, or if `forward` cannot go on from what they give.
+        """
+        return None
+
+    def frozen_states(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """Returns what these layers make of the tokens, text by text without padding: states_LD."""
+        raise NotImplementedError
 
     def adapt(self, ids_L: NDArray[np.integer], offsets_N1: NDArray[np.int64]) -> None:
         """Called once before training with the train texts, cut as in training: the place to count what they hold.

@@ -1,18 +1,20 @@
 """The forward pass of BERT and its family on packed tokens; the weights stay those of the transformers library."""
 
-# B texts, T tokens of the longest, L packed tokens, D width
+# B texts, T tokens of the longest, L packed tokens, D width, N tokens of a data set
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-import transformers
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+from transformers import BertModel, DistilBertModel, RobertaModel, XLMRobertaModel
 
 from textune.models.nets.packed import Packing, add_and_normalize, attend, attend_from_first, dropout
 
@@ -56,22 +58,49 @@ class PackedBert:
 
     def __call__(self, ids_BT: Tensor, mask_BT: Tensor, *, first_only: bool = False) -> Tensor:
         """Returns hidden_BTD, zero on padding; with `first_only` the vectors of first tokens alone, T = 1."""
-        kind = ids_BT.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
         packing = Packing(mask_BT, self._num_heads)
-        with torch.autocast(kind, enabled=False):
-            hidden_LD = self._embed(ids_BT, packing)
-            for layer in self._layers[:-1]:
-                hidden_LD = self._run(_transform, layer, hidden_LD, packing, dtype)
-            if first_only:
-                return self._run(_transform_first, self._layers[-1], hidden_LD, packing, dtype)[:, None]
-            return packing.unpacked(self._run(_transform, self._layers[-1], hidden_LD, packing, dtype))
+        return self._output(self._layers, self._embed(ids_BT, packing), packing, first_only=first_only)
 
-    def _run(self, transform: Callable[..., Tensor], layer: _Layer, hidden_LD: Tensor, *arguments: Any) -> Tensor:
-        if self._checkpointing and hidden_LD.requires_grad:
-            hidden: Tensor = checkpoint(transform, layer, hidden_LD, *arguments, use_reentrant=False)
-            return hidden
-        return transform(layer, hidden_LD, *arguments)
+    def lower(self, num_layers: int, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """Returns what the lowest layers make of each token of the texts, one after the other: states_LD."""
+        packing = Packing(mask_BT, self._num_heads)
+        hidden_LD = self._through(self._layers[:num_layers], self._embed(ids_BT, packing), packing)
+        return hidden_LD[: packing.num_tokens]
+
+    def upper(
+        self,
+        num_layers: int,
+        states_ND: NDArray[np.floating],
+        places_BT: Tensor,
+        mask_BT: Tensor,
+        *,
+        first_only: bool = False,
+    ) -> Tensor:
+        """Goes on from what `lower` gave: returns what a call does, for the tokens at some places in `states_ND`."""
+        packing = Packing(mask_BT, self._num_heads)
+        places_L = places_BT.flatten()[packing.slots_L].cpu().numpy()
+        states_LD = torch.from_numpy(states_ND[places_L]).to(mask_BT.device).float()
+        return self._output(self._layers[num_layers:], states_LD, packing, first_only=first_only)
+
+    def _output(self, layers: Sequence[_Layer], hidden_LD: Tensor, packing: Packing, *, first_only: bool) -> Tensor:
+        hidden = self._through(layers, hidden_LD, packing, first_only=first_only)
+        return hidden[:, None] if first_only else packing.unpacked(hidden)
+
+    def _through(
+        self, layers: Sequence[_Layer], hidden_LD: Tensor, packing: Packing, *, first_only: bool = False
+    ) -> Tensor:
+        """Returns hidden_LD behind some layers; with `first_only` hidden_BD of first tokens."""
+        kind = hidden_LD.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+        with torch.autocast(kind, enabled=False):
+            for layer in layers:
+                transform = _transform_first if first_only and layer is layers[-1] else _transform
+                arguments = (layer, hidden_LD, packing, dtype)
+                if self._checkpointing and hidden_LD.requires_grad:
+                    hidden_LD = checkpoint(transform, *arguments, use_reentrant=False)
+                else:
+                    hidden_LD = transform(*arguments)
+        return hidden_LD[packing.first_B] if first_only and not layers else hidden_LD
 
     def _embed(self, ids_BT: Tensor, packing: Packing) -> Tensor:
         parts = self._embeddings
@@ -123,9 +152,9 @@ def _share(dropout: nn.Dropout | None) -> float:
 
 
 def _layers(module: Any) -> list[_Layer]:
-    if type(module) is transformers.DistilBertModel:
+    if type(module) is DistilBertModel:
         return [_of_distilbert(layer) for layer in module.transformer.layer]
-    if type(module) in {transformers.BertModel, transformers.RobertaModel, transformers.XLMRobertaModel}:
+    if type(module) in {BertModel, RobertaModel, XLMRobertaModel}:
         config = module.config
         if config.is_decoder or config.add_cross_attention:
             raise Unsupported("it is a decoder")

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Sequence
 from functools import cache
@@ -40,6 +42,7 @@ class Transformer(Encoder):
         self.output_size = self.module.config.hidden_size
         self.padding: int = self.module.config.pad_token_id or 0
         self.most_tokens = _most_tokens(self.module)
+        self.num_frozen_layers = config.num_frozen_layers
         self.frozen = self._lowest(config.num_frozen_layers)
         for part in self.frozen:
             part.requires_grad_(requires_grad=False)
@@ -53,7 +56,11 @@ class Transformer(Encoder):
                 "tokenizer.max_length to that or less"
             )
         if self._packed is not None:
-            hidden_BTD = self._packed(ids_BT, mask_BT, first_only=self.first_only)
+            if self.states_ND is None:
+                hidden_BTD = self._packed(ids_BT, mask_BT, first_only=self.first_only)
+            else:
+                states = (self.num_frozen_layers, self.states_ND)
+                hidden_BTD = self._packed.upper(*states, ids_BT, mask_BT, first_only=self.first_only)
             return hidden_BTD, mask_BT[:, : hidden_BTD.shape[1]]
         ids_BT = ids_BT.masked_fill(~mask_BT, self.padding)
         return self.module(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state, mask_BT
@@ -67,6 +74,20 @@ class Transformer(Encoder):
         if checkpointing:
             self.module.activation_checkpointing_enable({"use_reentrant": False})
         return None
+
+    def frozen_key(self) -> str | None:
+        if self._packed is None or not self.frozen:
+            return None
+        told = {name: value for name, value in self.module.config.to_dict().items() if name not in DROPOUTS}
+        digest = hashlib.sha256(json.dumps([self.num_frozen_layers, told], sort_keys=True).encode())
+        for part in self.frozen:
+            for weight in part.parameters():
+                digest.update(weight.detach().cpu().contiguous().numpy().data)
+        return digest.hexdigest()
+
+    def frozen_states(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        assert self._packed is not None
+        return self._packed.lower(self.num_frozen_layers, ids_BT, mask_BT)
 
     def train(self, mode: bool = True) -> Transformer:
         super().train(mode)

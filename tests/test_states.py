@@ -1,0 +1,120 @@
+"""Trials that go on from what frozen layers made of the texts, against those that compute it again and again."""
+
+import numpy as np
+import pytest
+import torch
+
+from textune import states
+from textune.config.load import load_study
+from textune.data import Cache
+from textune.models import TransformerConfig
+from textune.pipeline import Pipeline
+from textune.records import TrialSpec
+from textune.seeds import derive
+from textune.trial import prepare_data, run
+
+FAMILIES = ["bert", "distilbert", "roberta"]
+
+
+@pytest.fixture
+def frozen_study(tiny_study, checkpoints):
+    def settings(family="bert", *more):
+        encoder = f"model.encoder={{kind: transformer, model: {checkpoints[family]}, num_frozen_layers: 1}}"
+        return load_study(
+            tiny_study, [encoder, "tokenizer={kind: pretrained, max_length: 12}", "training.epochs=2", *more]
+        )
+
+    return settings
+
+
+@pytest.fixture
+def cache(tmp_path_factory):
+    return Cache(tmp_path_factory.mktemp("cache"))
+
+
+def result_of(loaded, cache, folder=None):
+    spec = TrialSpec(
+        number=0,
+        config=loaded.resolver.resolve({}).config,
+        objective=loaded.config.objective,
+        seed=derive(1, "trial"),
+        folder=None if folder is None else str(folder),
+    )
+    trial = run(spec, loaded.folders, cache)
+    while True:
+        try:
+            next(trial)
+        except StopIteration as end:
+            return end.value
+
+
+def tables(cache):
+    return sorted(path.name for path in cache.root.glob("states-*"))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_training_from_states_is_training_of_the_whole_model(frozen_study, family, pooling, cache, monkeypatch):
+    loaded = frozen_study(family, f"model.pooling={pooling}", "training.precision=fp32")
+    from_states = result_of(loaded, cache)
+    assert len(tables(cache)) == 1
+    monkeypatch.setattr(states, "MOST_SHARE", 0)
+    cache.clear()
+    whole = result_of(loaded, cache)
+    assert tables(cache) == []
+    assert from_states.metrics == pytest.approx(whole.metrics, rel=1e-4)
+
+
+def test_what_is_saved_is_the_whole_model_and_predicts_what_was_measured(frozen_study, cache, tmp_path):
+    loaded = frozen_study("bert", "training.precision=bf16")
+    result_of(loaded, cache, tmp_path)
+    assert len(tables(cache)) == 1
+    pipeline = Pipeline.load(tmp_path / "model")
+    with np.load(tmp_path / "outcomes.npz", allow_pickle=False) as outcomes:
+        texts = prepare_data(loaded.config, loaded.folders, cache).rows.texts
+        probabilities = pipeline.predict([texts[row] for row in outcomes["rows"]])
+        assert probabilities == pytest.approx(outcomes["probabilities"], abs=0.01)
+
+
+def test_trials_that_differ_above_the_frozen_layers_share_a_table(frozen_study, cache):
+    result_of(frozen_study(), cache)
+    result_of(frozen_study("bert", "training.batch_size=7", "model.pooling=max", "model.encoder.dropout=0.3"), cache)
+    assert len(tables(cache)) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ["model.encoder.num_frozen_layers=2"],
+        ["tokenizer.max_length=7"],
+        ["tokenizer.keep=end"],
+        ["training.precision=fp32"],
+        ["data.rows=200"],
+    ],
+)
+def test_what_changes_the_states_has_a_table_of_its_own(frozen_study, cache, other):
+    result_of(frozen_study("bert", "training.precision=bf16", "tokenizer.max_length=8"), cache)
+    result_of(frozen_study("bert", "training.precision=bf16", "tokenizer.max_length=8", *other), cache)
+    assert len(tables(cache)) == 2
+
+
+def test_folds_share_a_table(frozen_study, cache):
+    result_of(frozen_study("bert", "split={kind: kfold, folds: 3}", "training.epochs=1"), cache)
+    assert len(tables(cache)) == 1
+
+
+@pytest.mark.parametrize(("num_frozen_layers", "has_key"), [(0, False), (1, True), (2, True)])
+def test_only_frozen_layers_have_a_key(checkpoints, num_frozen_layers, has_key):
+    config = TransformerConfig(model=str(checkpoints["bert"]), num_frozen_layers=num_frozen_layers)
+    key, again = (config.build(None).frozen_key() for _ in range(2))
+    assert (key is not None) is has_key
+    assert key == again
+
+
+def test_the_key_is_that_of_the_weights(checkpoints):
+    config = TransformerConfig(model=str(checkpoints["bert"]), num_frozen_layers=1)
+    one, other, above = (config.build(None) for _ in range(3))
+    with torch.no_grad():
+        other.module.encoder.layer[0].output.dense.bias[0] += 1e-3
+        above.module.encoder.layer[1].output.dense.bias[0] += 1
+    assert one.frozen_key() == above.frozen_key() != other.frozen_key()
