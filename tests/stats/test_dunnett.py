@@ -44,7 +44,7 @@ def test_a_real_change_is_told_from_noise():
 
 @pytest.mark.parametrize(("noisiest", "least"), [(1.0, 0.94), (3.0, 0.925)])
 def test_all_intervals_hold_together(noisiest, least):
-    studies, held = 1_000, 0
+    studies, held = 400, 0
     spreads = np.array([1.0, noisiest, 1.0, 1.0, 1.0, 1.0])[:, None, None]
     for _ in range(studies):
         scores = spreads * rng.normal(size=(6, 3, 1))
