@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def confirm(
     if any(trial.spec.fidelity != Fidelity() for trial in record.trials):
         record, running = _in_full(record, replace(phase, name=f"full/{key}"), running, design)
         phase = replace(phase, opens=False)
-    rules = Rules(_race(record, config, design, running), planned, design.scores, budget - reserve)
+    rules = Rules(_race(record, config, design, running), planned, design.scores, _predictions, budget - reserve)
     phase = replace(phase, name=f"confirmation/{key}")
     rounds = Rounds(phase, running, Repeat(number=0, rows=design.rows), rules, len(record.repeats))
     if record.state == "done":
@@ -166,6 +167,18 @@ def _by_range(results: Results, metric: str) -> Scores:
     scores_JR = [[fold["metrics"][metric] for fold in result.details["folds"]] for result in results]
     scores_R: Scores = np.mean(scores_JR, axis=0)
     return scores_R
+
+
+def _predictions(results: Results) -> str | None:
+    """Returns a digest of all probabilities: two settings that do the same train to the same models."""
+    digest = sha256()
+    for result in results:
+        path = Path(result.folder or "") / "outcomes.npz"
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as outcomes:
+            digest.update(outcomes["probabilities"].tobytes())
+    return digest.hexdigest()
 
 
 def _by_row(results: Results, metric: str) -> Scores:

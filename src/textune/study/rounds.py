@@ -119,12 +119,14 @@ class Rules:
         race: what decides at a look.
         looks: after how many repeats to look.
         scores: the results of a candidate's repeats, in order → what the race takes.
+        predictions: the same → what two candidates share only where they predicted the same; None where unknown.
         seconds: what all trainings together may take.
     """
 
     race: Race
     looks: Sequence[int]
     scores: Callable[[Sequence[TrialResult]], Scores]
+    predictions: Callable[[Sequence[TrialResult]], str | None]
     seconds: float
 
 
@@ -186,7 +188,9 @@ class Rounds(Repeats):
             return
         number = len(self.looks)
         scores = {str(each.trial): self._rules.scores(self._of(each)) for each in self._running}
-        look = self._rules.race.look(number, scores, last=not self._has_time())
+        told = {str(each.trial): self._rules.predictions(self._of(each)) for each in self._running}
+        predictions = {name: predicted for name, predicted in told.items() if predicted is not None}
+        look = self._rules.race.look(number, scores, predictions=predictions, last=not self._has_time())
         self.looks.append(look)
         by_name = {str(each.trial): each for each in self._running}
         for name in look.dropped:
