@@ -14,12 +14,17 @@ FILES = {
     "sst/train.txt": "(4 (2 It) (4 (2 is) (3 good)))\n(0 (2 not) (3 good))\n",
     "sst/dev.txt": "(1 Bad)\n",
     "sst/test.txt": "(3 Fine)\n",
+    "hub/train.jsonl": "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label, *_ in TABLE),
     "imdb/train/neg/0_1.txt": "Dire",
     "imdb/train/pos/0_9.txt": "Great",
     "imdb/test/neg/0_2.txt": "Meh",
     "imdb/test/pos/0_10.txt": "Superb",
 }
-SETTINGS = {"files": {"path": "files.jsonl", "date": "date", "group": "group"}, "synthetic": {"rows": 60}}
+SETTINGS = {
+    "files": {"path": "files.jsonl", "date": "date", "group": "group"},
+    "hub": {"path": "hub"},
+    "synthetic": {"rows": 60},
+}
 
 
 class TestEveryDataKind(DataContract):

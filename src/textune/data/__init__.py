@@ -24,6 +24,7 @@ from textune.data.batches import Batch, cut_examples, eval_batches, num_batches,
 from textune.data.cache import Cache, content_key
 from textune.data.describe import describe
 from textune.data.files import FilesConfig
+from textune.data.hub import HubConfig
 from textune.data.imdb import ImdbConfig
 from textune.data.locate import is_url, locate
 from textune.data.prepare import Prepared, load_rows, prepare
@@ -57,6 +58,7 @@ __all__ = [
     "Fold",
     "GivenConfig",
     "HoldoutConfig",
+    "HubConfig",
     "ImdbConfig",
     "Keep",
     "KfoldConfig",

@@ -25,7 +25,7 @@ from textune.data.tables import Table, has_half_a_character, read_table
 from textune.errors import DataError, suggestion
 from textune.registry import register
 
-__all__ = ["FilesConfig", "class_order"]
+__all__ = ["SPLIT_WORDS", "FilesConfig", "Part", "class_order", "join"]
 
 SPLIT_WORDS = {
     "train": TRAIN,
@@ -93,10 +93,10 @@ class FilesConfig(DataConfig):
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
         splits = [split for path, split in self._files if path is not None]
         parts = [
-            _Part(self, read_table(place, self._wanted, self._reading), split)
+            Part(self, read_table(place, self._wanted, self._reading), split)
             for place, split in zip(self.find(folders), splits, strict=True)
         ]
-        return fingerprinted(sample(_join(self, parts), self.max_rows, seed))
+        return fingerprinted(sample(join(self, parts), self.max_rows, seed))
 
     def find(self, folders: Sequence[Path]) -> tuple[str, ...]:
         places = tuple(locate(path, folders) for path, _ in self._files if path is not None)
@@ -124,7 +124,7 @@ class FilesConfig(DataConfig):
         )
 
 
-class _Part:
+class Part:
     """The usable rows of one file, as columns of Python values."""
 
     def __init__(self, config: FilesConfig, table: Table, given: int) -> None:
@@ -199,7 +199,12 @@ def _missing_column(table: Table, column: str, setting: str) -> str:
     return f"{table.name} has no column '{column}'{suggestion(column, table.names)}; set {setting} to one of: {names}"
 
 
-def _join(config: FilesConfig, parts: Sequence[_Part]) -> Rows:
+def join(config: FilesConfig, parts: Sequence[Part], order: Sequence[str] = ()) -> Rows:
+    """Returns the rows of all parts. Classes stand in the given order, where there is one.
+
+    Raises:
+        DataError: there are no usable rows, or too few or too many classes.
+    """
     sources = tuple(part.table.name for part in parts)
     skipped = {why: count for part in parts for why, count in part.reasons().items()}
     labels = [label for part in parts for label in part.labels]
@@ -207,7 +212,8 @@ def _join(config: FilesConfig, parts: Sequence[_Part]) -> Rows:
     if not labels:
         counts = ", ".join(f"{count} with {why}" for why, count in skipped.items())
         raise DataError(f"{where} has no usable row: {counts}; check columns '{config.text}' and '{config.label}'")
-    classes = class_order(set(labels))
+    found = set(labels)
+    classes = tuple(name for name in order if name in found) if found.issubset(order) else class_order(found)
     if len(classes) < 2:
         raise DataError(
             f"{where}: column '{config.label}' holds the one class '{classes[0]}' in {len(labels):,} rows; "

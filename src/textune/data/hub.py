@@ -1,0 +1,206 @@
+"""Data kind `hub`: Hugging Face data sets that lie on this machine. Nothing is ever downloaded."""
+
+# N rows
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from textune.data.base import TEST, TRAIN, VALID, DataConfig, Rows
+from textune.data.files import SPLIT_WORDS, FilesConfig, Part, join
+from textune.data.locate import locate_set
+from textune.data.sampling import fingerprinted, sample
+from textune.data.tables import Table
+from textune.errors import DataError, MissingDependencyError, plain
+from textune.registry import register
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+__all__ = ["HubConfig"]
+
+SAVED = ("dataset_dict.json", "state.json")
+"""What `save_to_disk` leaves of a set with splits, and of one without."""
+
+Columns = str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+
+
+@register("data", "hub")
+class HubConfig(DataConfig):
+    """A Hugging Face data set, from a folder or the local caches. Its class names are kept, in their order."""
+
+    path: str | None = Field(None, description="its name on the Hugging Face hub, or a folder that holds it")
+    subset: str | None = Field(None, description="which of its configurations, where it has several")
+    revision: str | None = Field(None, description="branch, tag or commit of the hub's copy; null: main")
+    text: Columns = Field("text", description="column of the texts, or several, joined by a space")
+    label: str = Field("label", description="column of the labels; a row of label -1 has none")
+    group: str | None = Field(
+        None, description="column whose equal values are never divided between train, valid and test"
+    )
+    train: str | None = Field(None, description="its split of the train rows; null: 'train'")
+    valid: str | None = Field(None, description="its split of the valid rows; null: 'validation', 'valid' or 'dev'")
+    test: str | None = Field(None, description="its split of the test rows; null: 'test'")
+    max_rows: int | None = Field(None, ge=2, description="rows to take at most, drawn per split and label; null: all")
+
+    def find(self, folders: Sequence[Path]) -> tuple[str, ...]:
+        if self.path is None:
+            raise DataError("data kind 'hub' names no data set; set data.path to its name on the hub, or to a folder")
+        found = locate_set("", (self.path,), folders)
+        place = Path(found[0]) if found else _in_hub_cache(self.path, self.revision)
+        place = place or _in_library_cache(self.path, self.subset, self.revision)
+        if place is None:
+            places = " and ".join(dict.fromkeys(str(folder.absolute()) for folder in folders or (Path(),)))
+            raise DataError(
+                plain(
+                    f"there is no data set '{self.path}' on this machine: looked in {places} and in the Hugging Face "
+                    f"caches; either download it while online (hf download --repo-type dataset {self.path}), or name a "
+                    "folder with its files (parquet, csv, jsonl, or as save_to_disk writes them) as data.path, or set "
+                    "HF_HUB_CACHE or HF_DATASETS_CACHE to a cache that holds it"
+                )
+            )
+        if not place.is_dir():
+            raise DataError(plain(f"{place} is a file; data kind 'files' reads it"))
+        return (str(place),)
+
+    def load(self, folders: Sequence[Path], seed: int) -> Rows:
+        folder = Path(self.find(folders)[0])
+        with tempfile.TemporaryDirectory() as scratch:
+            splits = _splits(folder, self.subset, Path(scratch))
+            rows = self._rows(folder, splits)
+        return fingerprinted(sample(rows, self.max_rows, seed))
+
+    def _rows(self, folder: Path, splits: Mapping[str, Dataset]) -> Rows:
+        texts = (self.text,) if isinstance(self.text, str) else self.text
+        columns = FilesConfig(text=" ".join(texts), label=self.label, group=self.group)
+        parts: list[Part] = []
+        order: tuple[str, ...] = ()
+        named = self._named(folder, splits)
+        for part, name in named.items():
+            table, order = _table(f"{folder}, split '{name}'", splits[name], texts, columns)
+            parts.append(Part(columns, table, part))
+        rows = join(columns, parts, order)
+        unused = {
+            f"split '{name}' is none of train, valid and test": len(each)
+            for name, each in splits.items()
+            if name not in named.values()
+        }
+        return replace(rows, sources=(str(folder),), skipped={**rows.skipped, **unused})
+
+    def _named(self, folder: Path, splits: Mapping[str, Dataset]) -> dict[int, str]:
+        """Returns the split of the train rows, and those of the valid and test rows where there are any."""
+        named: dict[int, str] = {}
+        for part, setting, name in (
+            (TRAIN, "train", self.train),
+            (VALID, "valid", self.valid),
+            (TEST, "test", self.test),
+        ):
+            if name is not None and name not in splits:
+                raise _no_split(folder, name, setting, splits)
+            found = name or next((each for each in splits if SPLIT_WORDS.get(each.lower()) == part), None)
+            if found is not None:
+                named[part] = found
+        if TRAIN not in named:
+            raise _no_split(folder, "train", "train", splits)
+        return named
+
+
+def _no_split(folder: Path, name: str, setting: str, splits: Collection[str]) -> DataError:
+    return DataError(plain(f"{folder} has no split '{name}'; set data.{setting} to one of: {', '.join(splits)}"))
+
+
+def _table(name: str, rows: Dataset, texts: Sequence[str], columns: FilesConfig) -> tuple[Table, tuple[str, ...]]:
+    """Returns the columns that count as those of a file, and the class names in their order, if the set tells it."""
+    wanted = {columns.label, *texts, *([columns.group] if columns.group else [])}
+    kept = {column: list(rows[column]) for column in wanted if column in rows.features}
+    classes: tuple[str, ...] = tuple(getattr(rows.features.get(columns.label), "names", None) or ())
+    if classes:
+        labels = kept[columns.label]
+        kept[columns.label] = [classes[label] if label is not None and label >= 0 else None for label in labels]
+    if len(texts) > 1 and all(text in kept for text in texts):
+        pairs = zip(*(kept[text] for text in texts), strict=True)
+        kept[columns.text] = [" ".join(str(each) for each in pair if each is not None) for pair in pairs]
+    return Table(name, tuple(rows.column_names), kept, "row", range(1, len(rows) + 1)), classes
+
+
+def _splits(folder: Path, subset: str | None, scratch: Path) -> Mapping[str, Dataset]:
+    """Opens what lies in a folder: a set as saved, as the library keeps it in its cache, or files of data.
+
+    Args:
+        folder: of the set.
+        subset: of files, which of the configurations they are divided into.
+        scratch: where the library writes files of data in its own way.
+    """
+    datasets = _library()
+    try:
+        if any((folder / name).is_file() for name in SAVED):
+            saved = datasets.load_from_disk(str(folder))
+            return saved if isinstance(saved, dict) else {str(saved.split or "train"): saved}
+        if (folder / "dataset_info.json").is_file():
+            return _kept_by_the_library(folder)
+        splits: Mapping[str, Dataset] = datasets.load_dataset(str(folder), subset, cache_dir=str(scratch))
+    except Exception as error:  # whatever the library and the formats that it reads raise
+        reason = " ".join(str(error).split())[:300]
+        raise DataError(plain(f"{folder} cannot be read as a data set: {reason}")) from error
+    return splits
+
+
+def _kept_by_the_library(folder: Path) -> dict[str, Dataset]:
+    datasets = _library()
+    names = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))["splits"]
+    splits = {}
+    for name in names:
+        files = sorted({*folder.glob(f"*-{name}.arrow"), *folder.glob(f"*-{name}-*-of-*.arrow")})
+        splits[name] = datasets.concatenate_datasets([datasets.Dataset.from_file(str(file)) for file in files])
+    return splits
+
+
+def _in_hub_cache(name: str, revision: str | None) -> Path | None:
+    """Returns what `hf download` left of a data set."""
+    _library()
+    from huggingface_hub import snapshot_download
+
+    try:
+        cache = os.environ.get("HF_HUB_CACHE")
+        return Path(
+            snapshot_download(name, repo_type="dataset", revision=revision, cache_dir=cache, local_files_only=True)
+        )
+    except (OSError, ValueError):  # it is not there, or has a name that the hub could not have
+        return None
+
+
+def _in_library_cache(name: str, subset: str | None, revision: str | None) -> Path | None:
+    """Returns what `load_dataset` left of a data set, the newest where there is more."""
+    datasets = _library()
+    from datasets.naming import camelcase_to_snakecase
+
+    *owner, own = name.split("/")
+    root = Path(os.environ.get("HF_DATASETS_CACHE") or datasets.config.HF_DATASETS_CACHE)
+    set_folder = root / "___".join((*owner, camelcase_to_snakecase(own)))
+    try:
+        entries = [entry for entry in set_folder.glob("*/*/*") if (entry / "dataset_info.json").is_file()]
+    except (OSError, ValueError):  # a name that no file can have
+        return None
+    wanted = [
+        entry for entry in entries if subset in {None, entry.parent.parent.name} and revision in {None, entry.name}
+    ]
+    return max(wanted, key=lambda entry: entry.stat().st_mtime, default=None)
+
+
+def _library() -> Any:
+    try:
+        import datasets
+    except ModuleNotFoundError as error:
+        if error.name != "datasets":
+            raise
+        raise MissingDependencyError("data kind 'hub'", "datasets", "hub") from error
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity_error()
+    return datasets
