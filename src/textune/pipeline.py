@@ -135,7 +135,8 @@ class Pipeline:
 
         rows = np.arange(len(examples)) if rows is None else rows
         labels = np.zeros(len(examples), dtype=np.int64)
-        batches = eval_batches(examples, labels, rows, self.config.max_length, self.config.keep)
+        cut, tokens = (self.config.max_length, self.config.keep), self.model.encoder.tokens_per_batch
+        batches = eval_batches(examples, labels, rows, *cut, tokens_per_batch=tokens)
         return predict(self.model, batches, self.config.precision).probabilities_NK
 
 

@@ -28,8 +28,6 @@ MOST_SHARE = 0.25
 LEAST_FREE = 2
 """How many times its size must be free on the disk: to train without a table is better than to fill the disk."""
 
-TOKENS_PER_BATCH = 2**13
-
 
 def go_on_from_states(
     encoder: Encoder,
@@ -91,7 +89,7 @@ def _compute(encoder: Encoder, cut: Examples, dtype: str, precision: str, folder
         folder / "states.npy", mode="w+", dtype=dtype, shape=(len(cut.ids_L), encoder.output_size)
     )
     rows, labels = np.arange(len(cut)), np.zeros(len(cut), dtype=np.int64)
-    for batch in eval_batches(cut, labels, rows, None, "start", tokens_per_batch=TOKENS_PER_BATCH):
+    for batch in eval_batches(cut, labels, rows, None, "start", tokens_per_batch=encoder.tokens_per_batch):
         ids_BT, mask_BT, _ = tensors(batch, device)
         with torch.no_grad(), autocast(precision, device):
             states = encoder.frozen_states(ids_BT, mask_BT).float().cpu().numpy()

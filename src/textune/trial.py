@@ -235,7 +235,7 @@ class _Training:
         fit = Fit(
             self.model,
             self._epoch,
-            eval_batches(self.inputs, self.prepared.labels_N, valid, self.max_length, self.keep),
+            self._scored(valid),
             self.config.training,
             class_counts_K=self._class_counts(),
             steps_per_epoch=num_batches(len(self.rows), self.config.training.batch_size),
@@ -323,6 +323,10 @@ class _Training:
             generator(self.order, epoch),
             length_buckets=training.length_buckets,
         )
+
+    def _scored(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
+        cut, tokens = (self.max_length, self.keep), self.model.encoder.tokens_per_batch
+        return eval_batches(self.inputs, self.prepared.labels_N, rows, *cut, tokens_per_batch=tokens)
 
     def _class_counts(self) -> NDArray[np.int64]:
         return np.bincount(self.prepared.labels_N[self.rows], minlength=len(self.prepared.classes))

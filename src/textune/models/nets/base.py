@@ -47,6 +47,7 @@ class Encoder(nn.Module, ABC):
 
     output_size: int
     first_only: bool = False  # whether only the first vector of each text is read: others may then be left out
+    tokens_per_batch: int = 2**14  # of batches that are only evaluated: how many suit it best
     backward_size: int = 0  # how many of them, the last ones, were read from the end of the text
 
     @abstractmethod
