@@ -19,12 +19,12 @@ from textune.config.load import LoadedStudy
 from textune.config.study import ConfirmConfig
 from textune.data import Prepared, content_key, redraw
 from textune.records import Fidelity, Repeat, StudyRecord, TrialRecord, TrialResult, TrialState
-from textune.stats.compare import crossed, pseudo_values, ranges, resplit
+from textune.stats.compare import crossed, ranges, resplit
 from textune.stats.estimates import Estimate
 from textune.stats.race import Look, Race, Verdict, looks
 from textune.storage import dump_json
 from textune.study import Candidate, Phase, Repeats, Rounds, Rules, Standing, run_plan
-from textune.training.metrics import evaluate
+from textune.training.metrics import row_scores
 
 __all__ = ["confirm", "is_settled"]
 
@@ -189,22 +189,7 @@ def _by_row(results: Results, metric: str) -> Scores:
 def _row_scores(metric: str, path: Path) -> Scores:
     """Returns one number per row whose mean is the metric, or stands for it."""
     with np.load(path, allow_pickle=False) as outcomes:
-        labels_N, probabilities_NK = outcomes["labels"].astype(np.int64), outcomes["probabilities"]
-    predicted_N = probabilities_NK.argmax(1)
-    if metric == "accuracy":
-        correct_N: Scores = (predicted_N == labels_N).astype(np.float64)
-        return correct_N
-    if metric in ("loss", "log_loss"):
-        loss_N: Scores = -np.log(
-            np.maximum(probabilities_NK[np.arange(len(labels_N)), labels_N], np.finfo(np.float32).tiny)
-        )
-        return loss_N
-    num_classes = probabilities_NK.shape[1]
-
-    def of_rows(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
-        return evaluate(labels, np.eye(num_classes)[predicted], [metric])[metric]
-
-    return pseudo_values(of_rows, labels_N, predicted_N)
+        return row_scores(metric, outcomes["labels"].astype(np.int64), outcomes["probabilities"])
 
 
 def _candidates(record: StudyRecord, config: ConfirmConfig, prepared: Prepared) -> list[Candidate]:

@@ -97,7 +97,10 @@ class TestTheTable:
 class TestWhatIsSaid:
     def test_of_one_that_is_best_everywhere(self, study):
         first, second = range_table(study(BASE, BEST)).statements
-        assert first == "Trial 1 is the best of 2 in all 5 ranges."
+        assert first == (
+            "Trial 1 is the best of 2 in all 5 ranges. Were all equal and the ranges independent, the chance that one "
+            "of them is would be 1 in 16."
+        )
         assert second.startswith("Better than the base point by 0.1000 in the mean of the ranges, 95% interval 0.08")
         assert "optimistic" in second
 

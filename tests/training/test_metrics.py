@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from textune.config.study import METRICS
-from textune.training.metrics import confusion_matrix, evaluate, greater_is_better, log_loss, per_class
+from textune.training.metrics import confusion_matrix, evaluate, greater_is_better, log_loss, per_class, row_scores
 
 
 @st.composite
@@ -76,3 +76,13 @@ def test_nan_stays_nan():
 
 def test_losses_alone_are_minimized():
     assert {name for name in METRICS if not greater_is_better(f"valid.{name}")} == {"loss", "log_loss"}
+
+
+@given(scored_rows(), st.sampled_from(["accuracy", "loss", "log_loss", "f1_micro"]))
+def test_the_mean_of_row_scores_is_the_metric_where_it_is_a_mean_over_rows(rows, metric):
+    labels_N, probabilities_NK = rows
+    if metric == "f1_micro" and len(labels_N) < 2:
+        return
+    scores_N = row_scores(metric, labels_N, probabilities_NK)
+    assert len(scores_N) == len(labels_N)
+    assert scores_N.mean() == pytest.approx(evaluate(labels_N, probabilities_NK, [metric])[metric], abs=1e-6)

@@ -10,6 +10,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from textune.report.markup import escaped
+from textune.report.weeks import weekly_differences
 from textune.storage import redact, write_atomically
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from textune.records import StudyRecord
+    from textune.report.weeks import WeeklyDifference
 
 __all__ = ["page", "write_report"]
 
@@ -32,13 +34,24 @@ def write_report(run_folder: Path, record: StudyRecord) -> Path:
     """
     path = run_folder / "report.html"
     has_model = (run_folder / "best").is_dir()
-    confusion = _valid_confusion(run_folder, record)
-    write_atomically(path, page(record, str(run_folder), has_model=has_model, valid_confusion=confusion))
+    text = page(
+        record,
+        str(run_folder),
+        has_model=has_model,
+        valid_confusion=_valid_confusion(run_folder, record),
+        against_base=weekly_differences(run_folder, record),
+    )
+    write_atomically(path, text)
     return path
 
 
 def page(
-    record: StudyRecord, run: str, *, has_model: bool = True, valid_confusion: Sequence[Sequence[int]] | None = None
+    record: StudyRecord,
+    run: str,
+    *,
+    has_model: bool = True,
+    valid_confusion: Sequence[Sequence[int]] | None = None,
+    against_base: Sequence[WeeklyDifference] = (),
 ) -> str:
     """Returns the page as text; `run` is how the run folder is named in commands."""
     from plotly.offline import get_plotlyjs
@@ -46,7 +59,7 @@ def page(
     from textune.report.sections import render  # `show` shares this package and starts quicker without
     from textune.report.summary import summarize
 
-    body, figures = render(summarize(record, valid_confusion), run, has_model=has_model)
+    body, figures = render(summarize(record, valid_confusion, against_base), run, has_model=has_model)
     here = files("textune.report")
     plotly, script = get_plotlyjs(), (here / "page.js").read_text(encoding="utf-8")
     return Template((here / "template.html").read_text(encoding="utf-8")).substitute(

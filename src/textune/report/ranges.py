@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from textune.records import Objective
+    from textune.report.weeks import WeeklyDifference
 
 __all__ = ["RangeRow", "RangeTable", "range_section", "range_table"]
 
@@ -65,6 +66,7 @@ class RangeTable:
         rows: the best first, by the mean.
         num_compared: complete trials with a configuration of their own.
         statements: what may be said.
+        against_base: how much better the best is than the base point, by range and in the mean; may be empty.
     """
 
     metric: str
@@ -74,9 +76,10 @@ class RangeTable:
     rows: tuple[RangeRow, ...]
     num_compared: int
     statements: tuple[str, ...]
+    against_base: tuple[WeeklyDifference, ...] = ()
 
 
-def range_table(record: StudyRecord) -> RangeTable | None:
+def range_table(record: StudyRecord, against_base: Sequence[WeeklyDifference] = ()) -> RangeTable | None:
     """Returns the configurations that were measured on all folds the best one was; None where that is one fold."""
     best = record.best
     if best is None or len(_folds(best)) < 2:
@@ -107,6 +110,7 @@ def range_table(record: StudyRecord) -> RangeTable | None:
         rows=(*rows, *_baseline_row(record, len(names))),
         num_compared=len(trials),
         statements=tuple(_statements(rows, len(trials), unit, objective)),
+        against_base=tuple(against_base) if unit == "range" else (),
     )
 
 
@@ -146,6 +150,8 @@ def _baseline_row(record: StudyRecord, num_ranges: int) -> list[RangeRow]:
 
 
 def _statements(rows: Sequence[RangeRow], num_compared: int, unit: str, objective: Objective) -> list[str]:
+    from textune.stats.blocks import chance_best_in_all
+
     best = next(row for row in rows if row.role == "best")
     num_ranges = len(best.values)
     if num_compared < 2:
@@ -153,6 +159,11 @@ def _statements(rows: Sequence[RangeRow], num_compared: int, unit: str, objectiv
     name = best.name[:1].upper() + best.name[1:]
     if best.num_best == num_ranges:
         text = f"{name} is the best of {num_compared} in all {num_ranges} {unit}s."
+        if unit == "range" and num_ranges >= MIN_RANGES:
+            chance = count(1 / chance_best_in_all(num_compared, num_ranges))
+            text += (
+                f" Were all equal and the ranges independent, the chance that one of them is would be 1 in {chance}."
+            )
     else:
         text = f"{name} has the best mean and is the best in {best.num_best} of {num_ranges} {unit}s, not in all."
     if unit == "fold":
@@ -198,8 +209,33 @@ def range_section(ranges: RangeTable | None, plot: Callable[[Figure], str]) -> s
     return (
         f'<h2 id="ranges">In each {ranges.unit}</h2><p class="lead">{escaped(lead)}</p>'
         f'<div class="card"><div class="scroll">{table(heads, lines, [_style(row) for row in ranges.rows])}</div>'
-        f'<ul class="notes">{told}</ul></div><div class="card">{plot(_figure(ranges))}</div>'
+        f'<ul class="notes">{told}</ul></div><div class="card">{plot(_figure(ranges))}</div>{_against(ranges)}'
     )
+
+
+def _against(ranges: RangeTable) -> str:
+    """The best configuration minus the base point, each range with the interval that whole weeks give."""
+    if not ranges.against_base:
+        return ""
+    heads = [Cell(ranges.unit), Cell("best − base point", "number"), Cell("95% interval", "number")]
+    lines = [
+        [Cell(name), Cell(_signed(each.mean), "number"), Cell(_bounds(each), "number")]
+        for name, each in zip((*ranges.names, "mean"), ranges.against_base, strict=True)
+    ]
+    lead = (
+        "Intervals draw whole weeks of the rows, for neighbouring days resemble each other: how sure the difference is "
+        "in these months, with these trained models, not whether it holds in another month or with another seed."
+    )
+    return f'<div class="card"><div class="scroll">{table(heads, lines)}</div><p class="soft small">{lead}</p></div>'
+
+
+def _bounds(difference: WeeklyDifference) -> str:
+    interval = difference.interval
+    return "too few weeks" if interval is None else f"{_signed(interval.low)} … {_signed(interval.high)}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
 
 
 def _cells(row: RangeRow) -> list[Cell]:

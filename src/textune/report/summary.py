@@ -16,6 +16,7 @@ from textune.tracking.wording import setting, short_names
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from textune.report.weeks import WeeklyDifference
     from textune.stats.importance import Association
 
 __all__ = [
@@ -145,12 +146,17 @@ class Summary:
         return sum(1 for row in self.trials if row.state == state)
 
 
-def summarize(record: StudyRecord, valid_confusion: Sequence[Sequence[int]] | None = None) -> Summary:
+def summarize(
+    record: StudyRecord,
+    valid_confusion: Sequence[Sequence[int]] | None = None,
+    against_base: Sequence[WeeklyDifference] = (),
+) -> Summary:
     """Returns the tables of a study, whatever state it is in.
 
     Args:
         record: the study as its log tells it.
         valid_confusion: of the best trial, shown where the test split was not read.
+        against_base: the best trial and the base point compared row by row in each range of dates.
     """
     space = _space(record)
     rows = tuple(_row(trial, space) for trial in record.trials)
@@ -169,7 +175,7 @@ def summarize(record: StudyRecord, valid_confusion: Sequence[Sequence[int]] | No
         dimensions=_dimensions(space, rows),
         curves=tuple(_curve(trial) for trial in record.trials if trial.progress),
         classes=_class_report(record, valid_confusion),
-        ranges=range_table(record),
+        ranges=range_table(record, against_base),
         time=_time_spent(record),
         data=record.header.get("data") or {},
         test=record.test or {},

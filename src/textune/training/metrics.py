@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PerClass", "confusion_matrix", "evaluate", "greater_is_better", "log_loss", "per_class"]
+from textune.stats.compare import pseudo_values
+
+__all__ = ["PerClass", "confusion_matrix", "evaluate", "greater_is_better", "log_loss", "per_class", "row_scores"]
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.floating]
@@ -53,9 +55,13 @@ def log_loss(labels_N: Labels, probabilities_NK: Probabilities) -> float:
 
     Probabilities are kept 1.2e-7 (the resolution of float32) away from 0 and 1, so that no single error is infinite.
     """
+    return float(_cross_entropies(labels_N, probabilities_NK).mean())
+
+
+def _cross_entropies(labels_N: Labels, probabilities_NK: Probabilities) -> NDArray[np.float64]:
     chosen_N = probabilities_NK[np.arange(len(labels_N)), labels_N].astype(np.float64)
     eps = float(np.finfo(np.float32).eps)
-    return float(-np.log(np.clip(chosen_N, eps, 1 - eps)).mean())
+    return np.asarray(-np.log(np.clip(chosen_N, eps, 1 - eps)))
 
 
 def evaluate(labels_N: Labels, probabilities_NK: Probabilities, names: Iterable[str]) -> dict[str, float]:
@@ -83,6 +89,20 @@ def evaluate(labels_N: Labels, probabilities_NK: Probabilities, names: Iterable[
         "recall_macro": float(scores.recall_K[seen_K].mean()),
     }
     return {name: values[name] for name in names}
+
+
+def row_scores(metric: str, labels_N: Labels, probabilities_NK: Probabilities) -> NDArray[np.float64]:
+    """Returns one number per row whose mean is the metric, or stands for it (pseudo-values of the jackknife)."""
+    predicted_N, num_classes = probabilities_NK.argmax(axis=1), probabilities_NK.shape[1]
+    if metric == "accuracy":
+        return np.asarray(predicted_N == labels_N, np.float64)
+    if metric in ("loss", "log_loss"):
+        return _cross_entropies(labels_N, probabilities_NK)
+
+    def of_rows(labels: Labels, predicted: Labels) -> float:
+        return evaluate(labels, np.eye(num_classes)[predicted], [metric])[metric]
+
+    return pseudo_values(of_rows, labels_N, predicted_N)
 
 
 def _ratio(part_K: NDArray[np.int64], whole_K: NDArray[np.int64]) -> NDArray[np.float64]:
