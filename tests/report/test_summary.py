@@ -106,7 +106,7 @@ def test_time_is_summed_over_trials(make_study):
 def test_show_json_has_the_documented_form(make_study):
     study = make_study()
     shown = json.loads(json.dumps(show_json(study), allow_nan=False))
-    assert list(shown) == ["name", "state", "trials", "best", "confirmation", "test"]
+    assert list(shown) == ["name", "state", "trials", "best", "chosen", "confirmation", "test"]
     assert list(shown["trials"]) == ["complete", "pruned", "failed"]
     assert sum(shown["trials"].values()) == 30
     assert list(shown["best"]) == ["trial", "value", "params", "metrics"]

@@ -94,7 +94,7 @@ def test_reading_the_test_rows_again_is_a_warning(make_study):
 def test_a_study_without_base_point_has_no_base_line(make_study):
     study = make_study()
     header = {**study.header, "config": {"search": {"include_base": False, "space": {}}}}
-    assert [line.role for line in standings(make_study(header=header))] == ["best", "tfidf", "majority"]
+    assert [line.role for line in standings(make_study(header=header))] == ["chosen", "tfidf", "majority"]
 
 
 class TestTrialsThatWentOtherwise:

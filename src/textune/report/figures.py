@@ -47,10 +47,10 @@ def best_so_far(summary: Summary) -> Figure:
     return whole_numbers(figure, len(summary.trials))
 
 
-def dimension(table: DimensionTable, metric: str, best: int | None) -> Figure:
+def dimension(table: DimensionTable, metric: str, chosen: int | None) -> Figure:
     """One setting against the objective: points for numbers, violins for choices."""
     traces = _numbers(table) if table.numeric else _choices(table)
-    winner = [point for point in table.points if point.trial == best]
+    winner = [point for point in table.points if point.trial == chosen]
     if winner:
         where = winner[0].value if table.numeric else _choice_text(winner[0].value)
         traces.append(
@@ -60,7 +60,7 @@ def dimension(table: DimensionTable, metric: str, best: int | None) -> Figure:
                 "x": [where],
                 "y": [winner[0].score],
                 "marker": {"color": "accent", "size": 11, "line": {"color": "surface", "width": 2}},
-                "hovertemplate": f"best: trial {best}<br>%{{y:.4f}}<extra></extra>",
+                "hovertemplate": f"chosen: trial {chosen}<br>%{{y:.4f}}<extra></extra>",
             }
         )
     figure = framed(traces, x="", y=metric)
@@ -218,9 +218,9 @@ def _mark(x: float, y: float, text: str) -> dict[str, Any]:
 
 
 def learning_curves(summary: Summary) -> Figure | None:
-    """The objective by epoch: every trial in grey (an even sample of them if many), the best one in colour."""
-    best = None if summary.best is None else summary.best.number
-    others = [curve for curve in summary.curves if curve.trial != best]
+    """The objective by epoch: every trial in grey (an even sample of them if many), the chosen one in colour."""
+    chosen = None if summary.chosen is None else summary.chosen.number
+    others = [curve for curve in summary.curves if curve.trial != chosen]
     shown = _sample(others, MAX_CURVES)
     traces = []
     for name, states, colour in (
@@ -231,9 +231,9 @@ def learning_curves(summary: Summary) -> Figure | None:
         if members:
             traces.append(_curve_trace(members, name, {"color": colour, "width": 1}))
     traces += [
-        _curve_trace([curve], f"best (trial {curve.trial})", {"color": "accent", "width": 3})
+        _curve_trace([curve], f"chosen (trial {curve.trial})", {"color": "accent", "width": 3})
         for curve in summary.curves
-        if curve.trial == best
+        if curve.trial == chosen
     ]
     if not traces:
         return None
@@ -256,7 +256,7 @@ def _curve_trace(curves: Sequence[Curve], name: str, line: dict[str, Any]) -> di
 
 def losses(summary: Summary) -> Figure | None:
     """Train and valid loss of the best trial by epoch: where they part, the model begins to learn by heart."""
-    curve = next((c for c in summary.curves if summary.best and c.trial == summary.best.number), None)
+    curve = next((c for c in summary.curves if summary.chosen and c.trial == summary.chosen.number), None)
     if curve is None or not curve.train_loss or not curve.valid_loss or len(curve.epochs) < 2:
         return None
     traces = [

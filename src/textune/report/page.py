@@ -30,7 +30,7 @@ JSON_IN_SCRIPT = str.maketrans(
 def write_report(run_folder: Path, record: StudyRecord) -> Path:
     """Writes `report.html` into the run folder and returns its path.
 
-    Where the test split was not read, the confusion matrix comes from the valid outcomes of the best trial.
+    Where the test split was not read, the confusion matrix comes from the valid outcomes of the chosen trial.
     """
     path = run_folder / "report.html"
     has_model = (run_folder / "best").is_dir()
@@ -88,10 +88,10 @@ def _json_in_script(value: Any) -> str:
 
 
 def _valid_confusion(run_folder: Path, record: StudyRecord) -> list[list[int]] | None:
-    best = record.best
-    if best is None or (record.test or {}).get("confusion"):
+    chosen = record.chosen
+    if chosen is None or (record.test or {}).get("confusion"):
         return None
-    path = run_folder / "trials" / f"{best.spec.number:04d}" / f"attempt-{best.spec.attempt}" / "outcomes.npz"
+    path = run_folder / "trials" / f"{chosen.spec.number:04d}" / f"attempt-{chosen.spec.attempt}" / "outcomes.npz"
     if not path.is_file():
         return None
     import numpy as np

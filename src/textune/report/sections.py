@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from textune.records import TrialState
 from textune.report import figures as draw
+from textune.report.confirmation import race_section
 from textune.report.data_tables import data_tables
 from textune.report.markup import Cell, escaped, table
 from textune.report.ranges import range_section
 from textune.storage import redact
-from textune.tracking.wording import count, duration, number, percent, plain, setting, short_names
+from textune.tracking.wording import count, duration, number, percent, plain, setting, short_names, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,7 @@ def render(summary: Summary, run: str, *, has_model: bool) -> tuple[str, list[Fi
         _header(summary),
         _first_screen(summary),
         _command(run) if has_model else "",
+        race_section(summary.race, plot),
         range_section(summary.ranges, plot),
         _search(summary, plot),
         _settings(summary, plot),
@@ -71,10 +73,10 @@ def _first_screen(summary: Summary) -> str:
     )
     notes = "".join(f'<li class="{s.level}">{escaped(s.text)}</li>' for s in summary.verdict if s.level != "warning")
     title = f"<h1>{escaped(summary.name)}</h1>{warnings}"
-    if summary.best is None:
+    if summary.chosen is None:
         return f'{title}<ul class="notes">{notes}</ul>{_standings(summary)}'
     return (
-        f'{title}<div class="card"><div class="hero"><div>{_score(summary)}{_chips(summary.best)}</div>'
+        f'{title}<div class="card"><div class="hero"><div>{_score(summary)}{_chips(summary.chosen)}</div>'
         f'<div>{_standings(summary)}<ul class="notes">{notes}</ul></div></div></div>'
     )
 
@@ -82,25 +84,32 @@ def _first_screen(summary: Summary) -> str:
 def _score(summary: Summary) -> str:
     name = summary.metric.partition(".")[2]
     readable = escaped(name.replace("_", " "))
-    best = summary.best
+    chosen = summary.chosen
     tested = (summary.test.get("metrics") or {}).get(f"test.{name}")
-    if best is None:
+    if chosen is None:
         return ""
-    if tested is None:
-        return (
-            f'<div class="label">Valid {readable}</div><div class="score">{number(best.value)}</div>'
-            f'<p class="soft">trial {best.number}, epoch {best.best_epoch}; no test score</p>'
-        )
-    interval = summary.test.get("interval")
-    within = ""
-    if interval:
-        level = percent(interval["level"]).replace(".0", "")
-        within = f"{level} interval {number(interval['low'])} – {number(interval['high'])}, "
-    return (
-        f'<div class="label">Test {readable}</div><div class="score">{number(tested)}</div>'
-        f'<p class="soft">{within}{count(summary.test.get("num_rows"))} rows<br>'
-        f"valid {number(best.value)}, trial {best.number}, epoch {best.best_epoch}</p>"
-    )
+    valid = f"valid {number(chosen.value)}, trial {chosen.number}, epoch {chosen.best_epoch}"
+    if tested is not None:
+        interval = summary.test.get("interval") or {}
+        within = _within(interval.get("level", 0.95), interval.get("low"), interval.get("high"))
+        below = f"{within}{count(summary.test.get('num_rows'))} rows<br>{valid}"
+        return _big(f"Test {readable}", tested, below)
+    estimate = None if summary.race is None else summary.race.estimate
+    if estimate is not None:
+        within = _within(0.95, *(estimate.get("interval") or (None, None)))
+        below = f"{within}{len(estimate['values'])} trainings on rows not used before<br>{valid}; no test score"
+        return _big(f"Estimated {readable}", estimate["mean"], below)
+    return _big(f"Valid {readable}", chosen.value, f"optimistic: it was chosen by<br>{valid}; no test score")
+
+
+def _within(level: float, low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return ""
+    return f"{percent(level).replace('.0', '')} interval {number(low)} – {number(high)}, "
+
+
+def _big(name: str, score: float | None, below: str) -> str:
+    return f'<div class="label">{name}</div><div class="score">{number(score)}</div><p class="soft">{below}</p>'
 
 
 def _chips(row: TrialRow) -> str:
@@ -116,15 +125,17 @@ def _standings(summary: Summary) -> str:
     lines = summary.standings
     if not lines:
         return ""
-    best = next((line for line in lines if line.role == "best"), None)
+    chosen = next((line for line in lines if line.role == "chosen"), None)
+    repeated = any(line.repeats is not None for line in lines)
     longest = max((abs(line.valid) for line in lines if line.valid is not None), default=1.0) or 1.0
     rows = [
         [
             Cell(line.name, "name"),
             Cell(number(line.valid), "number"),
+            *([Cell(number(line.repeats), "number")] if repeated else []),
             Cell(number(line.test), "number"),
-            Cell(_gain(best, line), "number"),
-            Cell(_bar(line.valid, longest), "bar", markup=True),
+            Cell(_gain(chosen, line), "number"),
+            *([] if repeated else [Cell(_bar(line.valid, longest), "bar", markup=True)]),
         ]
         for line in lines
     ]
@@ -132,22 +143,22 @@ def _standings(summary: Summary) -> str:
     lower = ", lower is better" if summary.direction == "minimize" else ""
     heads = [
         Cell(f"{metric}{lower}"),
-        *(Cell(head, "number") for head in ("valid", "test", "best against it")),
-        Cell("valid", "bar"),
+        *(Cell(head, "number") for head in ("valid", *(["repeated"] if repeated else []), "test", "against it")),
+        *([] if repeated else [Cell("valid", "bar")]),
     ]
-    return table(heads, rows, ["winner" if line.role == "best" else "" for line in lines])
+    return table(heads, rows, ["winner" if line.role == "chosen" else "" for line in lines])
 
 
 def _bar(score: float | None, longest: float) -> str:
     return "" if score is None else f'<i style="width:{100 * abs(score) / longest:.1f}%"></i>'
 
 
-def _gain(best: Standing | None, line: Standing) -> str:
-    if best is None or line is best:
+def _gain(chosen: Standing | None, line: Standing) -> str:
+    if chosen is None or line is chosen:
         return ""
-    for split, ours, theirs in (("test", best.test, line.test), ("valid", best.valid, line.valid)):
+    for split, ours, theirs in (("test", chosen.test, line.test), ("valid", chosen.valid, line.valid)):
         if ours is not None and theirs is not None:
-            return f"{ours - theirs:+.4f}".replace("-", "−") + f" {split}"
+            return f"{signed(ours - theirs)} {split}"
     return ""
 
 
@@ -176,12 +187,12 @@ def _search(summary: Summary, plot: Callable[[Figure], str]) -> str:
 
 
 def _settings(summary: Summary, plot: Callable[[Figure], str]) -> str:
-    if not summary.dimensions or summary.best is None:
+    if not summary.dimensions or summary.chosen is None:
         return ""
     cards = "".join(
         f'<figure class="card"><h3 title="{escaped(dimension.path)}">{escaped(dimension.name)}</h3>'
         f"<figcaption>{escaped(_association(dimension))}</figcaption>"
-        f"{plot(draw.dimension(dimension, summary.metric, summary.best.number))}</figure>"
+        f"{plot(draw.dimension(dimension, summary.metric, summary.chosen.number))}</figure>"
         for dimension in summary.dimensions
     )
     lines = draw.parallel_coordinates(summary)
@@ -193,7 +204,7 @@ def _settings(summary: Summary, plot: Callable[[Figure], str]) -> str:
         '<h2 id="settings">What mattered</h2><p class="lead">Each setting against the objective, those that went along '
         "with it most first: a hint, not a proof. The share is how much of the ranks of completed trials one setting "
         "explains by itself; a trial that was stopped is drawn hollow, at its best score until then, and not counted. "
-        "The winner is blue.</p>"
+        "The chosen one is blue.</p>"
         f'<div class="grid">{cards}</div>{parallel}'
     )
 
@@ -273,7 +284,7 @@ def _trials(summary: Summary) -> str:
     heads += [Cell(name.partition(".")[2].replace("_", " "), "number") for name in metrics]
     heads += [Cell("best epoch", "number"), Cell("epochs", "number"), Cell("time", "number")]
     heads += [Cell(names[path], "number", title=path) for path in paths]
-    best = None if summary.best is None else summary.best.number
+    chosen = None if summary.chosen is None else summary.chosen.number
     rows, classes = [], []
     for row in summary.trials:
         cells = [Cell(str(row.number), "number"), Cell(row.reason.partition(":")[0], title=plain(row.reason))]
@@ -282,7 +293,7 @@ def _trials(summary: Summary) -> str:
         cells += [Cell(duration(row.seconds), "number")]
         cells += [Cell(setting(row.params[path]) if path in row.params else "", "number") for path in paths]
         rows.append(cells)
-        classes.append("winner" if row.number == best else row.state)
+        classes.append("winner" if row.number == chosen else row.state)
     return f'<h2 id="trials">All trials</h2>{_scrolling(table(heads, rows, classes))}'
 
 

@@ -9,8 +9,10 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from textune.records import EndReason, StudyRecord, TrialRecord, TrialState
+from textune.report.claims import Statement
+from textune.report.confirmation import RaceTable, race_table
 from textune.report.ranges import RangeTable, range_table
-from textune.report.verdict import Standing, Statement, searches, standings, verdict
+from textune.report.verdict import Standing, searches, standings, verdict
 from textune.tracking.wording import setting, short_names
 
 if TYPE_CHECKING:
@@ -121,7 +123,10 @@ class TimeSpent:
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything a report says, in the order in which it says it."""
+    """Everything a report says, in the order in which it says it.
+
+    `best` is the best trial of the search, `chosen` the one whose configuration is handed over.
+    """
 
     name: str
     state: str
@@ -130,12 +135,14 @@ class Summary:
     verdict: tuple[Statement, ...]
     standings: tuple[Standing, ...]
     best: TrialRow | None
+    chosen: TrialRow | None
     best_so_far: tuple[tuple[int, float], ...]
     trials: tuple[TrialRow, ...]
     endings: tuple[Ending, ...]
     dimensions: tuple[DimensionTable, ...]
     curves: tuple[Curve, ...]
     classes: ClassReport | None
+    race: RaceTable | None
     ranges: RangeTable | None
     time: TimeSpent
     data: Mapping[str, Any]
@@ -155,12 +162,13 @@ def summarize(
 
     Args:
         record: the study as its log tells it.
-        valid_confusion: of the best trial, shown where the test split was not read.
+        valid_confusion: of the chosen trial, shown where the test split was not read.
         against_base: the best trial and the base point compared row by row in each range of dates.
     """
     space = _space(record)
     rows = tuple(_row(trial, space) for trial in record.trials)
-    best = record.best
+    by_number = {row.number: row for row in rows}
+    best, chosen = record.best, record.chosen
     return Summary(
         name=record.name,
         state=record.state,
@@ -168,13 +176,15 @@ def summarize(
         direction=record.objective.direction,
         verdict=verdict(record),
         standings=standings(record),
-        best=None if best is None else next(row for row in rows if row.number == best.spec.number),
+        best=None if best is None else by_number[best.spec.number],
+        chosen=None if chosen is None else by_number[chosen.spec.number],
         best_so_far=_best_so_far(record, rows),
         trials=rows,
         endings=_endings(record),
         dimensions=_dimensions(space, rows),
         curves=tuple(_curve(trial) for trial in record.trials if trial.progress),
         classes=_class_report(record, valid_confusion),
+        race=race_table(record),
         ranges=range_table(record, against_base),
         time=_time_spent(record),
         data=record.header.get("data") or {},
@@ -185,22 +195,27 @@ def summarize(
 
 def show_json(record: StudyRecord) -> dict[str, Any]:
     """Returns what `textune show --json` prints; numbers that are not finite become null."""
-    best = record.best
-    result = None if best is None else best.result
+    confirmation = record.confirmation
     return {
         "name": record.name,
         "state": record.state,
         "trials": {state.value: record.count(state) for state in TrialState},
-        "best": None
-        if best is None or result is None
-        else {
-            "trial": best.spec.number,
-            "value": _finite(result.value),
-            "params": dict(best.spec.params),
-            "metrics": {name: _finite(value) for name, value in result.metrics.items() if name.startswith("valid.")},
-        },
-        "confirmation": None,
+        "best": _trial_json(record.best),
+        "chosen": _trial_json(record.chosen),
+        "confirmation": None if confirmation is None else {k: v for k, v in confirmation.items() if k != "key"},
         "test": None if record.test is None else {k: _finite(v) for k, v in record.test.get("metrics", {}).items()},
+    }
+
+
+def _trial_json(trial: TrialRecord | None) -> dict[str, Any] | None:
+    if trial is None or trial.result is None:
+        return None
+    metrics = trial.result.metrics.items()
+    return {
+        "trial": trial.spec.number,
+        "value": _finite(trial.result.value),
+        "params": dict(trial.spec.params),
+        "metrics": {name: _finite(value) for name, value in metrics if name.startswith("valid.")},
     }
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
-STYLES = {"warning": "yellow", "good": "green", "note": "dim"}
+STYLES = {"warning": "yellow", "good": "green", "finding": "", "note": "dim"}
 
 
 def show(record: StudyRecord, run_folder: Path | None = None) -> RenderableType:
@@ -32,16 +32,19 @@ def show(record: StudyRecord, run_folder: Path | None = None) -> RenderableType:
     lines += [Text(s.text, style=STYLES[s.level]) for s in statements if s.level == "warning"]
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
     table.add_column(plain(record.objective.metric.partition(".")[2]), no_wrap=True)
-    table.add_column("valid", justify="right")
-    table.add_column("test", justify="right")
-    for line in standings(record):
-        style = "bold cyan" if line.role == "best" else ""
-        tested = number(line.test) + (_interval(record) if line.role == "best" else "")
-        table.add_row(Text(line.name), number(line.valid), tested, style=style)
+    lines_shown = standings(record)
+    repeated = any(line.repeats is not None for line in lines_shown)
+    for name in ("valid", *(["mean of repeats"] if repeated else []), "test"):
+        table.add_column(name, justify="right")
+    for line in lines_shown:
+        is_chosen = line.role == "chosen"
+        tested = number(line.test) + (_interval(record) if is_chosen else "")
+        again = [number(line.repeats)] if repeated else []
+        table.add_row(Text(line.name), number(line.valid), *again, tested, style="bold cyan" if is_chosen else "")
     if table.row_count:
         lines.append(table)
-    if record.best is not None and record.best.spec.params:
-        lines.append(Text.assemble(("params  ", "dim"), params_text(record.best.spec.params)))
+    if record.chosen is not None and record.chosen.spec.params:
+        lines.append(Text.assemble(("params  ", "dim"), params_text(record.chosen.spec.params)))
     lines += [Text(s.text, style=STYLES[s.level]) for s in statements if s.level != "warning"]
     lines += [Text.assemble((f"{name}  ", "dim"), plain(path)) for name, path in _places(run_folder)]
     return Group(*lines)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from textune.records import EndReason, StudyRecord, TrialRecord, TrialState
+from textune.report.claims import Statement, claims, confirmed, mean_of
 from textune.tracking.wording import duration, number
 
 if TYPE_CHECKING:
@@ -18,21 +19,18 @@ BASELINES = {"tfidf": "TF-IDF + logistic regression", "majority": "majority clas
 
 
 @dataclass(frozen=True)
-class Statement:
-    """One sentence; a warning is what a reader must not overlook."""
-
-    level: Literal["good", "note", "warning"]
-    text: str
-
-
-@dataclass(frozen=True)
 class Standing:
-    """One line of the comparison: the objective's metric on the valid rows, and on the test rows where it was read."""
+    """One line of the comparison: the objective's metric on the valid rows, and on the test rows where it was read.
 
-    role: Literal["best", "base", "tfidf", "majority"]
+    The role `chosen` is what is handed over, `best` the best of the search where that is another; `repeats` is the mean
+    over the repeats of a confirmation.
+    """
+
+    role: Literal["chosen", "best", "base", "tfidf", "majority"]
     name: str
     valid: float | None
     test: float | None
+    repeats: float | None = None
 
 
 def base_trial(record: StudyRecord) -> TrialRecord | None:
@@ -55,14 +53,20 @@ def test_metric(record: StudyRecord) -> str:
 
 
 def standings(record: StudyRecord) -> tuple[Standing, ...]:
-    """The best trial, the base point, and the baselines, as far as they are known."""
+    """What is handed over, the best of the search, the base point, and the baselines, as far as they are known."""
     lines = []
-    if (best := record.best) is not None and best.result is not None:
+    best, chosen = record.best, record.chosen
+    if chosen is not None and chosen.result is not None:
         tested = ((record.test or {}).get("metrics") or {}).get(test_metric(record))
-        lines.append(Standing("best", f"best (trial {best.spec.number})", best.result.value, tested))
+        name = f"{'chosen' if confirmed(record) else 'best'} (trial {chosen.spec.number})"
+        lines.append(Standing("chosen", name, chosen.result.value, tested, mean_of(record, chosen.spec.number)))
+    if best is not None and best.result is not None and best is not chosen:
+        name = f"best in the search (trial {best.spec.number})"
+        lines.append(Standing("best", name, best.result.value, None, mean_of(record, best.spec.number)))
     base = base_trial(record)
     if base is not None and base.result is not None and len(record.trials) > 1:
-        lines.append(Standing("base", f"base point (trial {base.spec.number})", base.result.value, None))
+        name, number_of = f"base point (trial {base.spec.number})", base.spec.number
+        lines.append(Standing("base", name, base.result.value, None, mean_of(record, number_of)))
     for role, name in BASELINES.items():
         if scores := _baseline(record, role):
             valid, tested = scores.get(record.objective.metric), scores.get(test_metric(record))
@@ -79,7 +83,8 @@ def _baseline(record: StudyRecord, role: str) -> Mapping[str, float]:
 
 def verdict(record: StudyRecord) -> tuple[Statement, ...]:
     """Returns what must be said first, warnings before the rest."""
-    statements = [*_state(record), *_against_baselines(record), *_search(record), *_trials(record), *_test(record)]
+    statements = [*_state(record), *_base(record), *claims(record), *_against_baselines(record)]
+    statements += [*_trials(record), *_test(record)]
     return tuple(sorted(statements, key=lambda statement: statement.level != "warning"))
 
 
@@ -100,10 +105,11 @@ def _state(record: StudyRecord) -> list[Statement]:
 
 def _against_baselines(record: StudyRecord) -> list[Statement]:
     lines = {str(line.role): line for line in standings(record)}
+    which = "chosen" if confirmed(record) else "best"
     statements: list[Statement] = []
     beaten: list[str] = []
     for role, name in (("tfidf", BASELINES["tfidf"]), ("majority", "the majority class")):
-        measured = _comparable(lines.get("best"), lines.get(role))
+        measured = _comparable(lines.get("chosen"), lines.get(role))
         if measured is None:
             continue
         split, ours, theirs = measured
@@ -118,20 +124,20 @@ def _against_baselines(record: StudyRecord) -> list[Statement]:
         seconds = _baseline(record, role).get("seconds")
         cost = f" (which took {duration(seconds)})" if seconds else ""
         scores = f"{number(ours)} against {number(theirs)} on the {split} rows"
-        statements.append(Statement("warning", f"The best trial does not beat {name}{cost}: {scores}."))
+        statements.append(Statement("warning", f"The {which} trial does not beat {name}{cost}: {scores}."))
     if beaten:
-        statements.append(Statement("good", f"The best trial beats {', and '.join(beaten)}."))
+        statements.append(Statement("good", f"The {which} trial beats {', and '.join(beaten)}."))
     return statements
 
 
-def _comparable(best: Standing | None, line: Standing | None) -> tuple[str, float, float] | None:
+def _comparable(chosen: Standing | None, line: Standing | None) -> tuple[str, float, float] | None:
     """The split that both were scored on (test before valid), and the two scores."""
-    if best is None or line is None:
+    if chosen is None or line is None:
         return None
-    if best.test is not None and line.test is not None:
-        return "test", best.test, line.test
-    if best.valid is not None and line.valid is not None:
-        return "valid", best.valid, line.valid
+    if chosen.test is not None and line.test is not None:
+        return "test", chosen.test, line.test
+    if chosen.valid is not None and line.valid is not None:
+        return "valid", chosen.valid, line.valid
     return None
 
 
@@ -140,22 +146,14 @@ def _inside_interval(record: StudyRecord, value: float) -> bool:
     return bool(interval) and interval["low"] <= value <= interval["high"]
 
 
-def _search(record: StudyRecord) -> list[Statement]:
-    best = record.best
-    if best is None or best.result is None or len(record.trials) < 2:
+def _base(record: StudyRecord) -> list[Statement]:
+    chosen = record.chosen
+    if chosen is None or len(record.trials) < 2 or chosen is not base_trial(record):
         return []
-    complete = [trial for trial in record.trials if trial.result and trial.result.state is TrialState.COMPLETE]
-    num_points = sum(1 for trial in complete if trial.spec.repeat_of is None)
-    statements = []
-    if best is base_trial(record):
-        text = f"The study as written (trial {best.spec.number}) is the best; the search found nothing better."
-        statements.append(Statement("note", text))
-    text = (
-        f"Not confirmed: {number(best.result.value)} is the best of {num_points} valid scores. Chosen among many, it "
-        "is optimistic, and with one seed per trial part of it is luck."
-    )
-    statements.append(Statement("note", text))
-    return statements
+    what = "is handed over; the search found nothing that is proved to be better"
+    if not confirmed(record):
+        what = "is the best; the search found nothing better"
+    return [Statement("note", f"The study as written (trial {chosen.spec.number}) {what}.")]
 
 
 def _trials(record: StudyRecord) -> list[Statement]:
@@ -176,7 +174,8 @@ def _trials(record: StudyRecord) -> list[Statement]:
 
 def _test(record: StudyRecord) -> list[Statement]:
     if record.test is None:
-        if record.best is None or record.state == "running":
+        estimated = (confirmed(record) or {}).get("estimate")
+        if record.best is None or record.state == "running" or estimated:
             return []
         return [Statement("note", "There is no test score: the study has no test rows, or they were not read.")]
     readings = record.test.get("readings", 1)

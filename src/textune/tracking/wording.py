@@ -9,7 +9,7 @@ from typing import Any
 
 from textune.errors import plain
 
-__all__ = ["count", "duration", "number", "params_text", "percent", "plain", "setting", "short_names", "size"]
+__all__ = ["count", "duration", "number", "params_text", "percent", "plain", "setting", "short_names", "signed", "size"]
 
 NONE = "–"
 
@@ -19,6 +19,11 @@ def number(value: float | None) -> str:
     if value is None or math.isnan(value):
         return NONE if value is None else "NaN"
     return f"{value:.4f}" if abs(value) < 1_000 else f"{value:.4g}"
+
+
+def signed(difference: float) -> str:
+    """Returns a difference of scores with its sign: `+0.0131`, `−0.0131`."""
+    return f"{difference:+.4f}".replace("-", "−")
 
 
 def percent(share: float | None) -> str:
