@@ -184,13 +184,18 @@ def _stages(loaded: LoadedStudy) -> list[str]:
 
 
 def _left_out(loaded: LoadedStudy) -> list[str]:
-    """Returns a line for each choice of a component that lacks settings which the study gives."""
+    """Returns a line for each dimension that never varies, and for each choice that lacks settings of the study."""
     from textune.tracking.wording import setting
 
-    lines = []
+    lines = [
+        f"  {path}: does not vary; its condition does not hold for the study as written"
+        for stage in loaded.stages
+        for path in cast("Any", stage.config.sampler).left_out(stage.space)
+    ]
     for dimension in (dimension for stage in loaded.stages for dimension in stage.space.dimensions):
         for value in getattr(dimension, "values", ()):
-            if dropped := loaded.resolver.resolve({dimension.path: value}).dropped:
+            _, dropped = loaded.resolver.settings({dimension.path: value})  # it may be no config without its condition
+            if dropped:
                 names = ", ".join(path.rpartition(".")[2] for path in dropped)
                 lines.append(f"  {dimension.path}: {setting(value)} has no {names}; the study's is left out there")
     return lines

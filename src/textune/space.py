@@ -18,12 +18,13 @@ __all__ = ["ChoiceDimension", "Dimension", "FloatDimension", "IntDimension", "Sp
 
 Params = Mapping[str, Any]
 Lookup = Callable[[Params, str], Any]
+Key = Callable[[Params], str]
 When = Mapping[str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
 class FloatDimension:
-    """A range of real numbers, both ends included; even in the logarithm if `log`. `steps` is for the grid alone."""
+    """A range of real numbers, both ends included; even in the logarithm if `log`. `steps`: for few values of it."""
 
     path: str
     low: float
@@ -46,7 +47,9 @@ class FloatDimension:
             StudyError: `steps` is not given.
         """
         if self.steps is None:
-            raise _wrong(self.path, "is a range of real numbers; a grid needs 'steps', how many values to take from it")
+            raise _wrong(
+                self.path, "is a range of real numbers; the sampler needs 'steps', how many values to take from it"
+            )
         return _spaced(self.low, self.high, self.log, self.steps)
 
     def from_unit(self, u: float) -> float:
@@ -62,7 +65,7 @@ class FloatDimension:
 
 @dataclass(frozen=True)
 class IntDimension:
-    """A range of whole numbers, both ends included; even in the logarithm if `log`. `steps` is for the grid alone."""
+    """A range of whole numbers, both ends included; even in the logarithm if `log`. `steps`: for few values of it."""
 
     path: str
     low: int
@@ -136,14 +139,16 @@ class Space:
     Args:
         dimensions: each with a path of its own.
         lookup: returns the resolved value at a path under the params so far (None if there is no such setting).
+        key: returns a text that is equal for params which resolve to equal configs.
 
     Raises:
         StudyError: conditions depend on each other in a circle.
     """
 
-    def __init__(self, dimensions: Sequence[Dimension], lookup: Lookup) -> None:
+    def __init__(self, dimensions: Sequence[Dimension], lookup: Lookup, key: Key | None = None) -> None:
         self.dimensions = _in_order(dimensions)
         self._lookup = lookup
+        self._key = key or same_text
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -172,12 +177,52 @@ class Space:
         return self.fill(lambda dimension: dimension.from_unit(place[dimension.path]))
 
     def base(self) -> dict[str, Any]:
-        """Returns the values the study itself gives the active dimensions; they may lie outside the ranges."""
+        """Returns the values the study itself gives the active dimensions; they may lie outside the ranges.
+
+        Of a choice it is the value that says the same, if one does.
+        """
         params: dict[str, Any] = {}
         for dimension in self.dimensions:
             if all(_matches(self._lookup({}, path), allowed) for path, allowed in dimension.when.items()):
-                params[dimension.path] = self._lookup({}, dimension.path)
+                params[dimension.path] = self._own(dimension)
         return params
+
+    def _own(self, dimension: Dimension) -> Any:
+        own = self._lookup({}, dimension.path)
+        if not isinstance(dimension, ChoiceDimension) or dimension.contains(own):
+            return own
+        base = self._key({})
+        return next((value for value in dimension.values if self._key({dimension.path: value}) == base), own)
+
+    def changed(self, changes: Params) -> dict[str, Any]:
+        """Returns the base with other values of some dimensions; those that this makes active, or changes with it, have
+        what the config then says.
+        """
+        base = self.base()
+        params: dict[str, Any] = {}
+        for dimension in self.dimensions:
+            path = dimension.path
+            if self.active(dimension, params):
+                value = self._lookup(changes, path)
+                is_own = path in base and same_text(value) == same_text(self._lookup({}, path))
+                params[path] = changes.get(path, base[path] if is_own else value)
+        return params
+
+    def one_at_a_time(self) -> Iterator[dict[str, Any]]:
+        """Yields the base, then each other value of each dimension that is active there, alone.
+
+        Raises:
+            StudyError: a range of real numbers has no `steps`.
+        """
+        grids, base = self._grids(), self.base()
+        seen = {self._key(base)}
+        yield base
+        for dimension, values in zip(self.dimensions, grids, strict=True):
+            for value in values if dimension.path in base else ():
+                params = self.changed({dimension.path: value})
+                if (key := self._key(params)) not in seen:
+                    seen.add(key)
+                    yield params
 
     def contains(self, params: Params) -> bool:
         """True if exactly the active dimensions are given, each with a value it can take."""

@@ -139,7 +139,7 @@ def test_a_grid_over_real_numbers_needs_steps(tmp_path: Path) -> None:
         "    training.epochs: {low: 1, high: 3}\n"
         "    model.head.dropout: {low: 0.0, high: 0.5}\n"
     )
-    needs = "is a range of real numbers; a grid needs 'steps', how many values to take from it"
+    needs = "is a range of real numbers; the sampler needs 'steps', how many values to take from it"
     assert problems(study, tmp_path) == [
         f"study.yaml:4: search.space.training.optimizer.learning_rate: {needs}",
         f"study.yaml:6: search.space.model.head.dropout: {needs}",

@@ -121,7 +121,7 @@ def test_every_problem_of_every_stage_is_told_with_its_line(tmp_path):
         "study.yaml:7: search.1.minimize: is 'valid.loss', and the first stage is to maximize 'valid.accuracy'; "
         "all stages search for one objective, so name it in the first"
     )
-    needs = "is a range of real numbers; a grid needs 'steps', how many values to take from it"
+    needs = "is a range of real numbers; the sampler needs 'steps', how many values to take from it"
     assert problems(right.replace("  - minimize: valid.loss\n    space", "  - space"), tmp_path) == [
         f"study.yaml:5: search.0.space.training.optimizer.learning_rate: {needs}",
         f"study.yaml:9: search.1.space.model.head.dropout: {needs}",

@@ -10,7 +10,6 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from textune import commands
 from textune.config.base import Component, Config
 from textune.config.load import load_study
 from textune.config.study import DimensionConfig, SearchConfig, StudyConfig
@@ -150,7 +149,7 @@ def load(source, overrides=()):
     json.dumps(loaded.config.dump())
     for stage in loaded.stages:
         assert stage.space.contains(stage.base_params()) in (True, False)
-        trials = commands.planned_trials(stage)
+        trials = stage.num_trials
         assert trials is None or trials >= 1
         for unit in (0.0, 0.3, 1 - 2**-53):
             params = stage.space.from_units([unit] * len(stage.space.dimensions))

@@ -18,7 +18,7 @@ from textune.config.study import SearchConfig, StudyConfig
 from textune.config.tree import assign, follow
 from textune.errors import Problem, StudyError, TextuneError
 from textune.registry import load_plugin
-from textune.space import ChoiceDimension, Space
+from textune.space import Space
 
 __all__ = ["LoadedStudy", "StageSpace", "load_study", "plugin_paths", "search_folders"]
 
@@ -43,14 +43,7 @@ class StageSpace:
 
     def base_params(self) -> dict[str, Any]:
         """Returns the base's own values of the active dimensions, as a choice where one says the same."""
-        params, base = self.space.base(), self.resolver.resolve({}).key
-        for dimension in self.space.dimensions:
-            if isinstance(dimension, ChoiceDimension) and dimension.path in params:
-                same = (
-                    value for value in dimension.values if self.resolver.resolve({dimension.path: value}).key == base
-                )
-                params[dimension.path] = next(same, params[dimension.path])
-        return params
+        return self.space.base()
 
     @property
     def num_trials(self) -> int | None:
@@ -58,9 +51,11 @@ class StageSpace:
         search, space = self.config, self.space
         if not space.dimensions:
             return 1
-        whole = cast("Any", search.sampler).num_trials(space)
+        sampler = cast("Any", search.sampler)
+        whole = sampler.num_trials(space)
         exact = whole if whole is not None else space.num_points
-        if exact is not None and search.include_base and not space.contains(self.base_params()):
+        adds_base = search.include_base and not sampler.takes_base
+        if exact is not None and adds_base and not space.contains(self.base_params()):
             exact += 1
         if search.trials is None and whole is None:
             wanted = None if search.timeout_seconds is not None else DEFAULT_TRIALS
@@ -73,7 +68,7 @@ class StageSpace:
         resolver = self.resolver
         for params in chosen:
             resolver = resolver.on(params)
-        return StageSpace(self.config, Space(self.space.dimensions, resolver.lookup), resolver)
+        return StageSpace(self.config, Space(self.space.dimensions, resolver.lookup, resolver.key), resolver)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from textune.config.files import Document
 from textune.config.study import DimensionConfig, TrialConfig
 from textune.config.tree import Place, assign, follow, value_at
 from textune.errors import Problem
-from textune.space import ChoiceDimension, FloatDimension, IntDimension, Space
+from textune.space import ChoiceDimension, FloatDimension, IntDimension, Space, same_text
 from textune.storage import redact
 
 __all__ = ["Point", "Resolver", "build_spaces", "stage_places"]
@@ -64,6 +64,13 @@ class Resolver:
         """
         tree, dropped = self.settings(params)
         return Point(TrialConfig.model_validate(tree), dropped)
+
+    def key(self, params: Mapping[str, Any]) -> str:
+        """Returns a text that is equal for params of equal configs; params that make none equal only themselves."""
+        try:
+            return self.resolve(params).key
+        except ValidationError:
+            return f"no config {same_text(params)}"
 
     def lookup(self, params: Mapping[str, Any], path: str) -> Any:
         """Returns the resolved value at a path, for the conditions (`when`) of the space; a component's is its kind."""
@@ -114,7 +121,7 @@ def _build_space(
         ]
         if dimension is not None and not messages:
             dimensions.append(dimension)
-    return Space(dimensions, resolver.lookup), problems
+    return Space(dimensions, resolver.lookup, resolver.key), problems
 
 
 def _dimension_configs(settings: Mapping[str, Any], place: Steps) -> dict[str, DimensionConfig]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from textune.config.base import Config
 from textune.records import Objective, Progress, TrialResult, TrialSpec
@@ -36,6 +36,14 @@ class Sampler(ABC):
             is_new: True for params whose resolved config no trial had yet.
         """
 
+    def repetition(self, number: int) -> int:  # noqa: ARG002 - only few repeat points
+        """Returns which repetition of its point trial `number`, which was asked for, is: 0 is the first.
+
+        The seeds of a trial are drawn by it: equal ones have equal seeds whatever the point, so that they can be
+        compared in pairs, and one point at two repetitions is two trials.
+        """
+        return 0
+
     def tell(self, event: Event) -> None:  # noqa: B027 - most samplers do not learn
         """Told of every trial, also of one it did not propose (the base point), or that repeats another (`repeat_of`).
 
@@ -56,6 +64,10 @@ class Pruner(ABC):
 
 
 class SamplerConfig(Config):
+    """Settings of a sampler. `takes_base`: the base point is always one of those that `num_trials` counts."""
+
+    takes_base: ClassVar[bool] = False
+
     @abstractmethod
     def build(self, space: Space, objective: Objective, seed: int, stage: int = 0) -> Sampler:
         """Returns a sampler that has been told nothing yet. `seed` is the study's.
@@ -67,6 +79,10 @@ class SamplerConfig(Config):
     def num_trials(self, space: Space) -> int | None:  # noqa: ARG002 - only exact samplers know
         """Returns how many trials make the search whole, or None if that is the user's choice."""
         return None
+
+    def left_out(self, space: Space) -> tuple[str, ...]:  # noqa: ARG002 - most vary all there is
+        """Returns the dimensions that never vary, as their conditions do not hold for the study as written."""
+        return ()
 
 
 class PrunerConfig(Config):

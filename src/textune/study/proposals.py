@@ -68,7 +68,9 @@ class Proposals:
         if self._parts.is_base(number):
             return self._spec(self._parts.base or {}, self._resolve({}))
         params = self._learners.ask(number, self._is_new)
-        return None if params is None else self._spec(params, self._resolve(params))
+        if params is None:
+            return None
+        return self._spec(params, self._resolve(params), self._parts.sampler.repetition(number))
 
     def ended(self, result: TrialResult) -> None:
         """A point that was not measured, for a reason that is not its own, may be tried again."""
@@ -80,12 +82,12 @@ class Proposals:
         """A repeated point is run after all, as the trial it repeats was not measured."""
         self._measured_by[self._keys[spec.number]] = spec.number
 
-    def _spec(self, params: Params, point: _Point) -> TrialSpec:
+    def _spec(self, params: Params, point: _Point, repetition: int = 0) -> TrialSpec:
         number = self._parts.first + self._count
         self._count += 1
         self._asked.add(point.key)
-        self._keys[number] = point.key
-        repeat_of = self._measured_by.setdefault(point.key, number)
+        self._keys[number] = key = point.key if repetition == 0 else f"{point.key} again {repetition}"
+        repeat_of = self._measured_by.setdefault(key, number)
         self._repeats = self._repeats + 1 if repeat_of != number else 0
         if point.refusal is not None:
             self.refused[number] = point.refusal
@@ -95,7 +97,7 @@ class Proposals:
             params=dict(params),
             config=point.config,
             objective=self._parts.start.objective,
-            seed=self._seed,
+            seed=self._seed if repetition == 0 else derive(self._parts.seed, "trial", repetition),
             repeat_of=None if repeat_of == number else repeat_of,
             fidelity=self._parts.fidelity,
             aside=self._parts.aside,
