@@ -187,6 +187,20 @@ class TestTheTransformersLibrary:
         assert np.ptp(measured_NK, axis=0).max() > 0.1
         np.testing.assert_allclose(_predicted(tmp_path / "model", needs_code=False), measured_NK, rtol=0, atol=SAME)
 
+    def test_predicts_the_same_with_a_model_from_scratch(self, train, tmp_path):
+        architecture = "{model_type: distilbert, dim: 16, n_layers: 1, n_heads: 2}"
+        scratch = f"model.encoder={{kind: transformer, architecture: {architecture}}}"
+        tokenizer = "tokenizer={kind: wordpiece, vocabulary_size: 300, max_length: 20}"
+        folder, prepared = train(scratch, tokenizer, "model.pooling=cls", "training.epochs=2")
+        texts = list(prepared.rows.texts)[:50]
+        measured_NK = Pipeline.load(folder / "model").predict(texts)
+        classes = prepared.classes
+        predict = transformers.pipeline("text-classification", str(folder / "model"))
+        told = predict(texts, top_k=None, truncation=True)
+        predicted_NK = [[{each["label"]: each["score"] for each in row}[name] for name in classes] for row in told]
+        np.testing.assert_allclose(predicted_NK, measured_NK, rtol=0, atol=SAME)
+        assert np.ptp(measured_NK) > 0.01
+
     def test_does_not_load_half_of_a_model_that_needs_code(self, classify, checkpoints, tmp_path):
         classify(checkpoints["bert"], MeanConfig()).save(tmp_path / "model")
         with pytest.raises(ValueError, match="trust_remote_code=True"):

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 import transformers
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from textune.errors import StudyError, TextuneError
@@ -67,7 +68,7 @@ def test_code_beside_a_model_is_never_run(build, checkpoints):
 @pytest.mark.parametrize("architecture", [{"model_type": "of-tomorrow"}, {"hidden_size": 3}])
 def test_an_architecture_that_nobody_knows_is_a_sentence(architecture):
     with pytest.raises(TextuneError, match=r"the pretrained model \S+ cannot be used"):
-        TransformerConfig(architecture=architecture).build(None)
+        TransformerConfig(model="m", architecture=architecture).build(None)
 
 
 def test_a_damaged_model_and_one_that_lacks_weights_are_sentences(checkpoints, tmp_path):
@@ -100,7 +101,7 @@ def test_frozen_layers_take_no_gradient_and_no_dropout(build, family, texts):
 
 
 def test_more_frozen_layers_than_there_are_is_a_sentence(build):
-    with pytest.raises(StudyError, match=r"model\.encoder\.num_frozen_layers: is 3, but \S+ has 2 layers"):
+    with pytest.raises(StudyError, match=r"model\.encoder\.num_frozen_layers: is 3, but .* has 2 layers"):
         build(num_frozen_layers=3)
 
 
@@ -142,3 +143,54 @@ def test_layers_come_from_below(build, family):
     assert all("embeddings" in names[id(weight)] for weight in embeddings.parameters())
     for number, layer in enumerate(layers):
         assert all(f"layer.{number}." in names[id(weight)] for weight in layer.parameters())
+
+
+SMALL = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48}
+
+
+class TestFromScratch(EncoderContract):
+    @pytest.fixture(params=["bert", "roberta", "electra"])
+    def config(self, request):
+        return TransformerConfig(architecture={"model_type": request.param, **SMALL})
+
+    test_padding_is_nothing_and_stays_so = None  # the table is the library's, whatever its first row holds
+
+
+def test_a_model_from_scratch_has_the_vocabulary_of_its_tokenizer_and_weights_of_its_seed():
+    config = TransformerConfig(architecture={"model_type": "roberta", **SMALL})
+    assert config.pretrained is None
+    assert config.located(()) is config.saved() is config
+    weights = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        encoder = config.build(VectorsConfig(size=2).build(["x"] * 50, None))
+        weights.append(encoder.module.embeddings.word_embeddings.weight)
+    assert encoder.padding == 0
+    assert weights[0].shape == (50, 32)
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "error", "words"),
+    [
+        (
+            {"model_type": "bert", "hiden_size": 32},
+            StudyError,
+            "bert has no setting 'hiden_size'; did you mean 'hidden_size'",
+        ),
+        ({"model_type": "of-tomorrow"}, TextuneError, "model of model.encoder.architecture cannot be used"),
+        ({"model_type": "bert", "hidden_size": 33}, TextuneError, "model of model.encoder.architecture cannot be used"),
+    ],
+)
+def test_an_architecture_that_cannot_be_is_a_sentence(architecture, error, words):
+    with pytest.raises(error, match=words):
+        TransformerConfig(architecture=architecture).build(VectorsConfig(size=2).build(["x"] * 50, None))
+
+
+def test_a_model_to_go_on_from_and_an_architecture_exclude_each_other(checkpoints):
+    with pytest.raises(ValidationError, match="needs 'model', or an 'architecture' with its 'model_type'"):
+        TransformerConfig(model=None)
+    both = TransformerConfig(model=str(checkpoints["bert"]), architecture={"model_type": "bert"})
+    with pytest.raises(StudyError, match=r"model\.encoder\.architecture: describes a model from scratch, but"):
+        both.located(())

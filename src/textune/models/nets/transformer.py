@@ -16,7 +16,8 @@ import transformers
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from textune.errors import Problem, StudyError, TextuneError, plain
+from textune.errors import Problem, StudyError, TextuneError, plain, suggestion
+from textune.models.base import PADDING
 from textune.models.nets.base import Encoder
 from textune.models.nets.bert import PackedBert, Unsupported
 
@@ -32,14 +33,19 @@ DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "a
 
 
 class Transformer(Encoder):
-    """Starts from the weights in the folder `config.model`; with an `architecture`, from random ones."""
+    """Starts from the weights in the folder `config.model`; with an `architecture`, from random ones.
+
+    Args:
+        config: which model.
+        num_tokens: of the vocabulary, for a model from scratch; None where the model has its own.
+    """
 
     tokens_per_batch = 2**12  # 2**14 take 1.2 to 1.4 times as long: they leave the cache (MiniLM in bf16, 2026-11)
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: TransformerConfig, num_tokens: int | None = None) -> None:
         super().__init__()
-        self.name = config.model
-        self.module: Any = _module(config)
+        self.name = _name(config)
+        self.module: Any = _module(config, num_tokens)
         self.module.pooler = None  # of another objective; poolings take its place
         self.output_size = self.module.config.hidden_size
         self.padding: int = self.module.config.pad_token_id or 0
@@ -121,7 +127,11 @@ def _say_slower(reason: str) -> None:
     log.warning("the pretrained model runs as the transformers library has it, which is slower, because %s", reason)
 
 
-def _module(config: TransformerConfig) -> Any:
+def _name(config: TransformerConfig) -> str:
+    return "the model of model.encoder.architecture" if config.model is None else f"the pretrained model {config.model}"
+
+
+def _module(config: TransformerConfig, num_tokens: int | None) -> Any:
     quiet: Any = transformers.utils.logging
     library: Any = transformers.AutoModel
     quiet.disable_progress_bar()
@@ -129,8 +139,11 @@ def _module(config: TransformerConfig) -> Any:
     # Fused attention takes 1.06 to 1.10 times as long in bf16 (MiniLM, 24 to 192 tokens, one core with AMX, 2026-11).
     settings: dict[str, Any] = {"attn_implementation": "eager", "dtype": torch.float32}
     try:
+        if num_tokens is not None:
+            return library.from_config(_own_architecture(config, num_tokens), **settings)
         if config.architecture:
             return library.from_config(_architecture(config, config.architecture), **settings)
+        assert config.model is not None
         told, _ = transformers.PreTrainedConfig.get_config_dict(config.model, local_files_only=True)
         module, told = library.from_pretrained(
             config.model,
@@ -145,10 +158,10 @@ def _module(config: TransformerConfig) -> Any:
         if isinstance(error, RuntimeError) and "memory" in str(error):
             raise
         reason = " ".join(str(error).split())[:300]
-        raise TextuneError(plain(f"the pretrained model {config.model} cannot be used: {reason}")) from error
+        raise TextuneError(plain(f"{_name(config)} cannot be used: {reason}")) from error
     missing = sorted(name for name in told["missing_keys"] if not name.startswith("pooler."))
     if missing:  # they would be random
-        raise TextuneError(plain(f"the pretrained model {config.model} cannot be used: it holds no {missing[0]}"))
+        raise TextuneError(plain(f"{_name(config)} cannot be used: it holds no {missing[0]}"))
     return module
 
 
@@ -159,6 +172,18 @@ def _architecture(config: TransformerConfig, told: dict[str, Any]) -> Any:
     for name in DROPOUTS:
         if config.dropout is not None and hasattr(architecture, name):
             setattr(architecture, name, config.dropout)
+    return architecture
+
+
+def _own_architecture(config: TransformerConfig, num_tokens: int) -> Any:
+    """Returns the library's config of a model from scratch, for ids as tokenizers here give them."""
+    told = config.architecture
+    architecture = _architecture(config, {"pad_token_id": PADDING, **told, "vocab_size": num_tokens})
+    known = type(architecture)()
+    for name in told:
+        if not hasattr(known, name):
+            message = f"{known.model_type} has no setting '{name}'{suggestion(name, list(known.to_dict()))}"
+            raise StudyError([Problem("", "model.encoder.architecture", message)])
     return architecture
 
 
