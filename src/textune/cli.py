@@ -107,6 +107,42 @@ def run(
 
 
 @app.command()
+def fidelity(
+    study: StudyFile,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder; default runs/<name>-fidelity.", show_default=False)
+    ] = None,
+    configurations: Annotated[int, typer.Option(min=3, help="How many to train; 20 or more say something.")] = 20,
+    margin: Annotated[
+        float | None, typer.Option(help="Regret that does not matter; default confirm.margin.", show_default=False)
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Move an existing run folder aside first.")] = False,
+    overrides: Set = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the result.")] = False,
+    allow_plugins: AllowPlugins = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how much a search may be shortened (epochs, rows, folds) and still choose what a full one would."""
+    from textune import commands
+    from textune.report.fidelity import fidelity_table
+
+    measured = commands.fidelity(
+        study,
+        out=out,
+        fresh=fresh,
+        configurations=configurations,
+        margin=margin,
+        overrides=overrides or (),
+        quiet=quiet,
+        allow_plugins=allow_plugins,
+    )
+    if measured.found is not None:
+        _print_json(measured.found) if as_json else _print(fidelity_table(measured.found))
+        typer.echo(measured.folder.fidelity_page, err=True)
+    raise typer.Exit(measured.exit_code)
+
+
+@app.command()
 def check(study: StudyFile, overrides: Set = None, allow_plugins: AllowPlugins = False) -> None:
     """Check a study file and that its files exist; no data is read."""
     from textune import commands

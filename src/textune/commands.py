@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from textune.errors import RunFolderError
 from textune.records import StudyRecord, TrialState
 from textune.run_folder import EVENTS, RunFolder
-from textune.storage import FolderLock, full_disk_told
+from textune.storage import FolderLock, full_disk_told, write_atomically
 from textune.tracking.log import read_past, read_study
 
 if TYPE_CHECKING:
@@ -19,7 +20,19 @@ if TYPE_CHECKING:
     from textune.execution.base import Executor
     from textune.tracking.log import Past
 
-__all__ = ["Finished", "check", "describe", "kinds", "load_run", "report", "run", "runs", "show"]
+__all__ = [
+    "Finished",
+    "Measured",
+    "check",
+    "describe",
+    "fidelity",
+    "kinds",
+    "load_run",
+    "report",
+    "run",
+    "runs",
+    "show",
+]
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,7 @@ def run(
         if past is not None:
             from textune import confirmation, resume
 
+            resume.refuse_other_command(past, "run", folder)
             resume.refuse_other_study(past, loaded, folder)
             if resume.is_finished(past, *loaded.limits) and confirmation.is_settled(past.record, loaded):
                 return _already_finished(folder, past.record, quiet=quiet)
@@ -149,6 +163,67 @@ def _executor(loaded: LoadedStudy, trials: int | None, cache_root: Path) -> Exec
     return executor
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What short forms of a study are worth, as `fidelity.json` has it; None where it was stopped before the end."""
+
+    folder: RunFolder
+    record: StudyRecord
+    found: Mapping[str, Any] | None
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 1 not finished, 130 interrupted."""
+        return {"done": 0, "interrupted": 130}.get(self.record.state, 1)
+
+
+def fidelity(
+    source: Path | Mapping[str, Any],
+    *,
+    out: Path | None = None,
+    fresh: bool = False,
+    configurations: int = 20,
+    margin: float | None = None,
+    overrides: Sequence[str] = (),
+    quiet: bool = False,
+    allow_plugins: bool = False,
+) -> Measured:
+    """Measures which short form of a study's trainings chooses as the full one does, or goes on with that.
+
+    Args:
+        configurations: how many are trained: the study as written, and points drawn at random.
+        margin: differences of the objective within this do not matter; None: as the confirmation has it.
+
+    Raises:
+        StudyError: the study is wrong, or too little varies; nothing was written.
+        DataError: the data cannot be used; nothing was written.
+        RunFolderError: the folder holds something else, is in use or damaged; nothing was changed.
+    """
+    from textune.config.load import load_study
+    from textune.fidelity import Design, conclude, refuse_others, train
+    from textune.report.fidelity import write_fidelity_page
+    from textune.tracking.console import Console
+
+    loaded = load_study(source, overrides, allow_plugins=allow_plugins)
+    design = Design.of(loaded, configurations)
+    path = out or Path("runs") / f"{loaded.config.name}-fidelity"
+    with full_disk_told(path), ExitStack() as held:
+        folder, past = RunFolder.at(path), None
+        if folder is not None and not fresh:
+            held.enter_context(FolderLock(path))
+            past = read_past(path) if folder.events.is_file() else None
+            if past is not None:
+                refuse_others(past, design, folder)
+        place = path if folder is None or fresh else folder
+        console = held.enter_context(Console(quiet=quiet))
+        folder, record = train(design, place, past, held, lambda root: _executor(loaded, None, root), console)
+        found = conclude(record, design, margin) if record.state == "done" else None
+        if found is not None:
+            write_atomically(folder.fidelity_table, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+            write_fidelity_page(folder.fidelity_page, found)
+    return Measured(folder, record, found)
+
+
 def check(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = False) -> str:
     """Checks a study and that its files exist, without reading data; returns what would run, in words."""
     from textune.config.load import load_study
@@ -222,6 +297,10 @@ def load_run(path: Path) -> Finished:
 def show(path: Path, *, as_json: bool = False) -> Any:
     """Returns how a run stands: JSON values, or something rich prints."""
     finished = load_run(path)
+    if found := _found(finished.folder):
+        from textune.report.fidelity import fidelity_table
+
+        return found if as_json else fidelity_table(found)
     if as_json:
         from textune.report.summary import show_json
 
@@ -229,6 +308,12 @@ def show(path: Path, *, as_json: bool = False) -> Any:
     from textune.report.terminal import show as result_table
 
     return result_table(finished.record, finished.folder.path)
+
+
+def _found(folder: RunFolder) -> Any:
+    """Returns what stands in the folder of a `fidelity` that came to its end; None in others."""
+    table = folder.fidelity_table
+    return json.loads(table.read_text(encoding="utf-8")) if table.is_file() else None
 
 
 def runs(folder: Path) -> list[str]:
@@ -254,8 +339,12 @@ def runs(folder: Path) -> list[str]:
 def report(path: Path) -> Path:
     """Writes a run's report anew and returns its path."""
     from textune.report import write_report
+    from textune.report.fidelity import write_fidelity_page
 
     finished = load_run(path)
+    if found := _found(finished.folder):
+        write_fidelity_page(finished.folder.fidelity_page, found)
+        return finished.folder.fidelity_page
     return write_report(finished.folder.path, finished.record)
 
 

@@ -111,14 +111,15 @@ class Repeat(Record):
 
     `rows` are the scored ones: `resplit` are drawn for each number from those the search trained on and never scored,
     `holdout` were set aside before the search, `same` are the valid rows of the search. `purpose` is `race` (to find
-    out which configuration is better), `estimate` (to say, after that, how good it is; on rows that no race drew) or
-    `full` (a search in short form left it to train in full, as in a search). `num_epochs` are trained without a look
+    out which configuration is better), `estimate` (to say, after that, how good it is; on rows that no race drew),
+    `full` (a search in short form left it to train in full, as in a search) or `fidelity` (to find out what short forms
+    are worth: 0 and 1 are in full, of different seeds, 2 is in short). `num_epochs` are trained without a look
     at any row (None: as the config says, the best epoch by valid rows).
     """
 
     number: int
     rows: Literal["resplit", "holdout", "same"] = "resplit"
-    purpose: Literal["race", "estimate", "full"] = "race"
+    purpose: Literal["race", "estimate", "full", "fidelity"] = "race"
     num_epochs: int | None = None
 
 

@@ -14,13 +14,31 @@ from textune.storage import redact
 from textune.tracking.log import Past
 from textune.tracking.wording import count, duration
 
-__all__ = ["is_finished", "refuse_other_data", "refuse_other_study", "take_back", "version_notes", "welcome"]
+__all__ = [
+    "is_finished",
+    "refuse_other_command",
+    "refuse_other_data",
+    "refuse_other_study",
+    "take_back",
+    "version_notes",
+    "welcome",
+]
 
 MAY_CHANGE = ("execution", "tracking", "data.max_bytes", "confirm")
 """Settings that do not change what a trial measures or which are proposed."""
 LIMITS = ("trials", "timeout_seconds")
 """Settings of a search, or of its last stage, on which nothing rests that was done."""
 MOST_SHOWN = 10
+
+
+def refuse_other_command(past: Past, command: str, folder: RunFolder) -> None:
+    """Raises RunFolderError if what stands in a run folder is another command's: `run`, `fidelity`."""
+    before = "fidelity" if "fidelity" in past.start.header else "run"
+    if before != command:
+        raise RunFolderError(
+            f"{folder.path} is a folder of 'textune {before}', and 'textune {command}' needs one of its own; "
+            "name another folder with --out"
+        )
 
 
 def refuse_other_study(past: Past, loaded: LoadedStudy, folder: RunFolder) -> None:

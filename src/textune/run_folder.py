@@ -28,6 +28,11 @@ class RunFolder:
         """The same folder as trials of the confirmation see it."""
         return replace(self, attempts="confirmation")
 
+    @property
+    def fidelity(self) -> RunFolder:
+        """The same folder as trainings see it that measure what short forms are worth."""
+        return replace(self, attempts="fidelity")
+
     @classmethod
     def at(cls, path: Path) -> RunFolder | None:
         """Returns the run folder at `path`, None if nothing is there.
@@ -90,6 +95,14 @@ class RunFolder:
     @property
     def confirmation_table(self) -> Path:
         return self.path / "confirmation.csv"
+
+    @property
+    def fidelity_table(self) -> Path:
+        return self.path / "fidelity.json"
+
+    @property
+    def fidelity_page(self) -> Path:
+        return self.path / "fidelity.html"
 
     @property
     def report(self) -> Path:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from textune.records import StudyRecord
+    from textune.report.frame import Figure
     from textune.report.weeks import WeeklyDifference
 
-__all__ = ["page", "write_report"]
+__all__ = ["document", "page", "write_report"]
 
 JSON_IN_SCRIPT = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -54,17 +55,21 @@ def page(
     against_base: Sequence[WeeklyDifference] = (),
 ) -> str:
     """Returns the page as text; `run` is how the run folder is named in commands."""
-    from plotly.offline import get_plotlyjs
-
     from textune.report.sections import render  # `show` shares this package and starts quicker without
     from textune.report.summary import summarize
 
-    body, figures = render(summarize(record, valid_confusion, against_base), run, has_model=has_model)
+    return document(record.name, *render(summarize(record, valid_confusion, against_base), run, has_model=has_model))
+
+
+def document(name: str, body: str, figures: Sequence[Figure]) -> str:
+    """Returns a whole page; `figures` are what the `data-figure` numbers of its body point at."""
+    from plotly.offline import get_plotlyjs
+
     here = files("textune.report")
     plotly, script = get_plotlyjs(), (here / "page.js").read_text(encoding="utf-8")
     return Template((here / "template.html").read_text(encoding="utf-8")).substitute(
         policy=_policy(plotly, script),
-        title=escaped(f"{record.name} · Textune"),
+        title=escaped(f"{name} · Textune"),
         body=body,
         figures=_json_in_script(figures),
         plotly=plotly,

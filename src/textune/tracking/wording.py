@@ -8,8 +8,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from textune.errors import plain
+from textune.records import Fidelity
 
-__all__ = ["count", "duration", "number", "params_text", "percent", "plain", "setting", "short_names", "signed", "size"]
+__all__ = [
+    "count",
+    "duration",
+    "number",
+    "params_text",
+    "percent",
+    "plain",
+    "setting",
+    "short_form",
+    "short_names",
+    "signed",
+    "size",
+]
 
 NONE = "–"
 
@@ -57,6 +70,13 @@ def size(num_bytes: float) -> str:
             return f"{num_bytes:.3g} {unit}"
         num_bytes /= 1_000
     return f"{num_bytes:.3g} TB"
+
+
+def short_form(fidelity: Fidelity) -> str:
+    """Returns `epochs 2, share 25%`; `in full` where nothing is left out."""
+    share = None if fidelity.share is None else f"{100 * fidelity.share:g}%"
+    parts = (("epochs", fidelity.epochs), ("share", share), ("newest folds", fidelity.folds))
+    return ", ".join(f"{name} {value}" for name, value in parts if value is not None) or "in full"
 
 
 def setting(value: Any) -> str:
