@@ -24,6 +24,7 @@ from textune.stats.estimates import Estimate
 from textune.stats.race import Look, Race, Verdict, looks
 from textune.storage import dump_json
 from textune.study import Candidate, Phase, Repeats, Rounds, Rules, Standing, run_plan
+from textune.tracking.rounds import RoundsView
 from textune.training.metrics import row_scores
 
 __all__ = ["confirm", "is_settled"]
@@ -45,7 +46,7 @@ def _key(record: StudyRecord, config: ConfirmConfig) -> str:
 
 
 def confirm(
-    record: StudyRecord, loaded: LoadedStudy, prepared: Prepared, phase: Phase, say: Callable[[str], None]
+    record: StudyRecord, loaded: LoadedStudy, prepared: Prepared, phase: Phase, view: RoundsView
 ) -> StudyRecord:
     """Trains the best configurations of a finished search again, and returns the record with what came out.
 
@@ -54,7 +55,7 @@ def confirm(
         loaded: the study.
         prepared: its data.
         phase: what the trainings run with; its name is put in here.
-        say: tells a person.
+        view: what a person sees.
     """
     config = loaded.config.confirm
     assert config is not None
@@ -68,13 +69,13 @@ def confirm(
     if len(running) < 2:
         return _told(record, phase, _nothing(key, candidates, planned[0], budget))
     left_out = len(candidates) - len(running)
-    say(_opening(running, left_out, design))
+    view.say(_opening(running, left_out, design))
     if any(trial.spec.fidelity != Fidelity() for trial in record.trials):
         record, running = _in_full(record, replace(phase, name=f"full/{key}"), running, design)
         phase = replace(phase, opens=False)
     rules = Rules(_race(record, config, design, running), planned, design.scores, _predictions, budget - reserve)
     phase = replace(phase, name=f"confirmation/{key}")
-    rounds = Rounds(phase, running, Repeat(number=0, rows=design.rows), rules, len(record.repeats))
+    rounds = Rounds(phase, running, Repeat(number=0, rows=design.rows), rules, view.tell, len(record.repeats))
     if record.state == "done":
         record = _with(record, run_plan(phase, rounds))
     if rounds.verdict is None:

@@ -119,14 +119,14 @@ class Course:
         )
 
     def _confirmed(self, record: StudyRecord) -> StudyRecord:
-        folder = self._folder.confirmation
+        folder, view = self._folder.confirmation, self._console.rounds()
         phase = Phase(
             **self._common(),
             closes=False,
             folder=folder,
-            trackers=[ConfirmationTable(folder.confirmation_table), self._console.repeats()],
+            trackers=[ConfirmationTable(folder.confirmation_table), view],
         )
-        return confirm(record, self._loaded, self._prepared, phase, self._console.say)
+        return confirm(record, self._loaded, self._prepared, phase, view)
 
     def _start(self) -> StudyStart:
         config = self._loaded.config

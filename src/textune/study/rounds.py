@@ -16,6 +16,7 @@ from textune.records import Fidelity, Repeat, TrialResult, TrialSpec, TrialState
 from textune.seeds import derive
 from textune.stats.race import Kind, Look, Race, Verdict
 from textune.study.parts import Phase
+from textune.tracking.rounds import Round
 
 __all__ = ["Candidate", "Repeats", "Rounds", "Rules", "Standing"]
 
@@ -154,18 +155,28 @@ class Rounds(Repeats):
         planned: after how many repeats to look.
         looks: what was decided so far.
         verdict: the end of it, None until then.
+
+    Args:
+        tell: is told of each round when it begins, and of the end.
     """
 
     def __init__(
-        self, phase: Phase, candidates: Sequence[Candidate], repeat: Repeat, rules: Rules, first: int = 0
+        self,
+        phase: Phase,
+        candidates: Sequence[Candidate],
+        repeat: Repeat,
+        rules: Rules,
+        tell: Callable[[Round], None],
+        first: int = 0,
     ) -> None:
-        self._rules = rules
+        self._rules, self._tell = rules, tell
         self._entrants = {candidate.trial: _Entrant(candidate) for candidate in candidates}
         self._running = list(candidates)
         self.planned = rules.looks
         self.looks: list[Look] = []
         self.verdict: Verdict | None = None
         super().__init__(phase, candidates, repeat, range(rules.looks[0]), first)
+        self._tell_round([])
 
     def standings(self) -> list[Standing]:
         """Returns how each candidate fared, in the order in which they were given."""
@@ -178,6 +189,17 @@ class Rounds(Repeats):
         return [result for _, result in sorted(self.results[candidate.trial].items())]
 
     def _all_ended(self) -> None:
+        before = [each.trial for each in self._running]
+        self._look()
+        self._tell_round(before)
+
+    def _tell_round(self, before: Sequence[int]) -> None:
+        running = [each.trial for each in self._running]
+        dropped = [trial for trial in before if trial not in running]
+        repeats = max(len(results) for results in self.results.values())
+        self._tell(Round(running, dropped, repeats, self._ended, len(self._place) + len(self._queue)))
+
+    def _look(self) -> None:
         for candidate in self._running:
             broken = [result for result in self._of(candidate) if result.state is not TrialState.COMPLETE]
             if broken:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from textune.records import EndReason, Objective, Progress, StudyRecord, TrialResult, TrialSpec, TrialState
 from textune.storage import redact
 from textune.tracking.base import Event, StudyStart, Tracker
+from textune.tracking.rounds import RoundsView
 from textune.tracking.wording import count, duration, number, params_text, plain, size
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class Console(Tracker):
         self._standing = _Standing()
         self._begin = clock()
         self._live: Live | None = None
+        self._rounds: RoundsView | None = None
 
     def __enter__(self) -> Self:
         self._warnings = _Warnings(self)
@@ -138,7 +140,7 @@ class Console(Tracker):
 
             self._live = Live(
                 console=terminal,
-                get_renderable=self._table,
+                get_renderable=self._shown,
                 refresh_per_second=REFRESH_PER_SECOND,
                 transient=True,
                 vertical_overflow="crop",
@@ -164,9 +166,10 @@ class Console(Tracker):
     def finish(self, study: StudyRecord) -> None:  # noqa: ARG002  # the result is shown once the test rows were read
         self._stop()
 
-    def repeats(self) -> Tracker:
-        """Returns what shows the trainings of a confirmation."""
-        return _Repeats(self)
+    def rounds(self) -> RoundsView:
+        """Returns what shows a confirmation from here on."""
+        self._rounds = RoundsView(self.say, lambda: self._live is not None, self._clock)
+        return self._rounds
 
     def say(self, text: str, *, error: bool = False) -> None:
         """Writes lines, above the live table where there is one; errors also where all else is quiet."""
@@ -212,6 +215,10 @@ class Console(Tracker):
         parts += [duration(result.seconds), params_text(spec.params), left]
         return ", ".join(part for part in parts if part)
 
+    def _shown(self) -> RenderableType:
+        rounds = None if self._rounds is None else self._rounds.live()
+        return self._table() if rounds is None else rounds
+
     def _table(self) -> RenderableType:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
@@ -256,25 +263,3 @@ class Console(Tracker):
         ]
         parts += [duration(self._clock() - self._begin), self._left()]
         return " · ".join(part for part in parts if part)
-
-
-class _Repeats(Tracker):
-    """A line for each training of a confirmation."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._specs: dict[int, TrialSpec] = {}
-
-    def record(self, event: Event) -> None:
-        if isinstance(event, TrialSpec):
-            self._specs[event.number] = event
-        elif isinstance(event, TrialResult):
-            spec = self._specs[event.trial]
-            number_of = "" if spec.repeat is None else f", repeat {spec.repeat.number + 1}"
-            value = number(event.value) if event.value is not None else plain(event.reason)
-            self._console.say(f"trial {spec.candidate}{number_of}: {value}, {duration(event.seconds)}")
-
-    def replay(self, event: Event) -> None:
-        """An earlier session has shown it."""
-        if isinstance(event, TrialSpec):
-            self._specs[event.number] = event
