@@ -9,6 +9,7 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from textune.report.ablation import ablations
 from textune.report.markup import escaped
 from textune.report.weeks import weekly_differences
 from textune.storage import redact, write_atomically
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from textune.records import StudyRecord
+    from textune.report.ablation import Ablation
     from textune.report.frame import Figure
     from textune.report.weeks import WeeklyDifference
 
@@ -41,6 +43,7 @@ def write_report(run_folder: Path, record: StudyRecord) -> Path:
         has_model=has_model,
         valid_confusion=_valid_confusion(run_folder, record),
         against_base=weekly_differences(run_folder, record),
+        ablations=ablations(record, run_folder),
     )
     write_atomically(path, text)
     return path
@@ -53,12 +56,14 @@ def page(
     has_model: bool = True,
     valid_confusion: Sequence[Sequence[int]] | None = None,
     against_base: Sequence[WeeklyDifference] = (),
+    ablations: Sequence[Ablation] = (),
 ) -> str:
     """Returns the page as text; `run` is how the run folder is named in commands."""
     from textune.report.sections import render  # `show` shares this package and starts quicker without
     from textune.report.summary import summarize
 
-    return document(record.name, *render(summarize(record, valid_confusion, against_base), run, has_model=has_model))
+    summary = summarize(record, valid_confusion, against_base, ablations)
+    return document(record.name, *render(summary, run, has_model=has_model))
 
 
 def document(name: str, body: str, figures: Sequence[Figure]) -> str:

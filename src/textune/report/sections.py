@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from textune.records import TrialState
 from textune.report import figures as draw
+from textune.report.ablation import ablation_section
 from textune.report.confirmation import race_section
 from textune.report.data_tables import data_tables
 from textune.report.markup import Cell, escaped, table
@@ -47,6 +48,7 @@ def render(summary: Summary, run: str, *, has_model: bool) -> tuple[str, list[Fi
         _first_screen(summary),
         _command(run) if has_model else "",
         race_section(summary.race, plot),
+        *(ablation_section(ablation) for ablation in summary.ablations),
         range_section(summary.ranges, plot),
         _search(summary, plot),
         _settings(summary, plot),

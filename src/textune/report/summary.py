@@ -9,6 +9,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from textune.records import EndReason, StudyRecord, TrialRecord, TrialState
+from textune.report.ablation import Ablation
 from textune.report.claims import Statement
 from textune.report.confirmation import RaceTable, race_table
 from textune.report.ranges import RangeTable, range_table
@@ -144,6 +145,7 @@ class Summary:
     classes: ClassReport | None
     race: RaceTable | None
     ranges: RangeTable | None
+    ablations: tuple[Ablation, ...]
     time: TimeSpent
     data: Mapping[str, Any]
     test: Mapping[str, Any]
@@ -157,6 +159,7 @@ def summarize(
     record: StudyRecord,
     valid_confusion: Sequence[Sequence[int]] | None = None,
     against_base: Sequence[WeeklyDifference] = (),
+    ablations: Sequence[Ablation] = (),
 ) -> Summary:
     """Returns the tables of a study, whatever state it is in.
 
@@ -164,6 +167,7 @@ def summarize(
         record: the study as its log tells it.
         valid_confusion: of the chosen trial, shown where the test split was not read.
         against_base: the best trial and the base point compared row by row in each range of dates.
+        ablations: of the stages that vary one setting at a time.
     """
     space = _space(record)
     rows = tuple(_row(trial, space) for trial in record.trials)
@@ -185,6 +189,7 @@ def summarize(
         curves=tuple(_curve(trial) for trial in record.trials if trial.progress),
         classes=_class_report(record, valid_confusion),
         race=race_table(record),
+        ablations=tuple(ablations),
         ranges=range_table(record, against_base),
         time=_time_spent(record),
         data=record.header.get("data") or {},

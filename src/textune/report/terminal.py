@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textune.records import StudyRecord, TrialState
+from textune.report.ablation import ablations, difference_text
 from textune.report.verdict import standings, verdict
-from textune.tracking.wording import duration, number, params_text, percent, plain
+from textune.tracking.wording import duration, number, params_text, percent, plain, setting, short_names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import RenderableType
+    from rich.table import Table
+
+    from textune.report.ablation import Ablation
 
 __all__ = ["show"]
 
@@ -46,8 +50,37 @@ def show(record: StudyRecord, run_folder: Path | None = None) -> RenderableType:
     if record.chosen is not None and record.chosen.spec.params:
         lines.append(Text.assemble(("params  ", "dim"), params_text(record.chosen.spec.params)))
     lines += [Text(s.text, style=STYLES[s.level]) for s in statements if s.level != "warning"]
+    for ablation in ablations(record, run_folder):
+        lines += ["", _effects(ablation)]
+        lines += [Text(line) for line in ablation.statements()]
+        lines += [Text(line, style=STYLES["note"]) for line in ablation.notes()]
     lines += [Text.assemble((f"{name}  ", "dim"), plain(path)) for name, path in _places(run_folder)]
     return Group(*lines)
+
+
+def _effects(ablation: Ablation) -> Table:
+    """Returns a line for each value of each setting that was varied alone."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    for head in ("setting", "value"):
+        table.add_column(head, no_wrap=True)
+    for head in ("valid", "best epoch", "s/epoch", "to the base", "interval"):
+        table.add_column(head, justify="right", no_wrap=True)
+    names = short_names(ablation.dimensions)
+    for effect in (ablation.base, *ablation.effects):
+        epoch, seconds = effect.mean("best_epoch"), effect.mean("seconds_per_epoch")
+        table.add_row(
+            Text(names.get(effect.path, "as written")),
+            Text(setting(effect.value) if effect.path else ""),
+            number(effect.mean(ablation.objective.metric)),
+            "–" if epoch is None else f"{epoch:.3g}",
+            "–" if seconds is None else f"{seconds:.3g}",
+            *difference_text(effect, ablation),
+            style="bold cyan" if ablation.is_better(effect) else "",
+        )
+    return table
 
 
 def _interval(record: StudyRecord) -> str:
