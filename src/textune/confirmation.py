@@ -149,14 +149,15 @@ class _Design:
 
     @classmethod
     def of(cls, record: StudyRecord, config: ConfirmConfig, prepared: Prepared, seed: int) -> _Design:
-        if prepared.splits.names:  # date ranges: each is one unit
+        dated = bool(prepared.splits.names)  # date ranges: each is one unit, and nothing later than it may train
+        if dated and len(prepared.splits.folds) > 1:
             return cls("same", partial(_by_range, metric=record.objective.metric), ranges, "ranges")
-        if config.rows == "resplit":
+        if config.rows == "resplit" and not dated:
             fold = redraw(prepared.rows, prepared.splits, seed, 0)
             estimate = partial(resplit, num_scored=len(fold.valid), num_train=len(fold.train))
             return cls("resplit", _values, estimate, "resplit")
         metric = record.objective.metric.removeprefix("valid.")
-        return cls(config.rows, partial(_by_row, metric=metric), crossed, "crossed")
+        return cls("same" if dated else config.rows, partial(_by_row, metric=metric), crossed, "crossed")
 
 
 def _values(results: Results) -> Scores:

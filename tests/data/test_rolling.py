@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from textune.data import TEST, TRAIN, UNASSIGNED, RollingConfig, Rows
+from textune.data import TEST, TRAIN, UNASSIGNED, RollingConfig, Rows, folds_of
 from textune.errors import DataError
+from textune.records import Repeat, TrialSpec
 
 START = date(2007, 1, 1)
 
@@ -223,6 +224,16 @@ class TestErrorsOfTheData:
 def test_settings_that_contradict_are_refused(wrong, message):
     with pytest.raises(ValidationError, match=message):
         RollingConfig(**wrong)
+
+
+def test_nothing_is_set_aside_of_ranges_for_a_confirmation():
+    rows = whole_year()
+    splits = RollingConfig(ranges=3).assign(rows, 0)
+    for spec in (
+        TrialSpec(number=1, aside=True),
+        TrialSpec(number=1, aside=True, repeat=Repeat(number=1, rows="same")),
+    ):
+        assert folds_of(spec, rows, splits, 0) == dict(enumerate(splits.folds))
 
 
 def test_settings_survive_a_round_trip():

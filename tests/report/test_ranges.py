@@ -101,7 +101,7 @@ class TestWhatIsSaid:
             "Trial 1 is the best of 2 in all 5 ranges. Were all equal and the ranges independent, the chance that one "
             "of them is would be 1 in 16."
         )
-        assert second.startswith("Better than the base point by 0.1000 in the mean of the ranges, 95% interval 0.08")
+        assert second.startswith("Better than the base point by 0.1000 in the mean of the ranges, 95% interval +0.08")
         assert "optimistic" in second
 
     def test_of_one_that_is_not(self, study):

@@ -39,7 +39,7 @@ def folds_of(spec: TrialSpec, rows: Rows, splits: Splits, seed: int) -> dict[int
     repeat = spec.repeat if spec.repeat is not None and spec.repeat.purpose != "full" else None
     if repeat is not None and repeat.rows == "resplit":
         return {0: redraw(rows, splits, seed, repeat.number, estimate=repeat.purpose == "estimate")}
-    if spec.aside:
+    if spec.aside and not splits.names:  # date ranges are confirmed on the rows they are: later ones may not train
         fold, aside = _keep_aside(rows, splits, seed)
         return {0: fold if repeat is None else Fold(np.union1d(fold.train, fold.valid), aside)}
     numbers = range(len(splits.folds)) if spec.folds is None else spec.folds

@@ -186,8 +186,8 @@ def _against_base(rows: Sequence[RangeRow], best: RangeRow, objective: Objective
     interval = estimate.interval()
     text = (
         f"Better than the base point by {number(estimate.mean)} in the mean of the ranges, 95% interval "
-        f"{number(interval.low)} – {number(interval.high)} (each range one unit). It was chosen by these very ranges, "
-        "so that is optimistic."
+        f"{_signed(interval.low)} … {_signed(interval.high)} (each range one unit). It was chosen by these very "
+        "ranges, so that is optimistic."
     )
     return [text]
 
