@@ -26,7 +26,7 @@ def run(tiny_study, tmp_path, monkeypatch):
 
 
 def reused(finished):
-    return [trial.spec.number for trial in finished.record.trials if "an earlier study" in trial.result.reason]
+    return [trial.spec.number for trial in finished.record.trials if "an earlier search" in trial.result.reason]
 
 
 def test_a_later_study_takes_its_points_from_an_earlier_one(run):
