@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from textune.stats.compare import crossed, ranges, resplit
+from textune.stats.dunnett import dunnett
 from textune.stats.estimates import Estimate, Source
 from textune.stats.race import Kind, Race, looks
 
@@ -259,6 +260,7 @@ def report(studies: int) -> Iterator[str]:
     yield from introduction(studies)
     yield from races(studies)
     yield from intervals(studies)
+    yield from together(studies)
     yield from power(studies // 5)
 
 
@@ -300,6 +302,25 @@ def intervals(studies: int) -> Iterator[str]:
                 cell += f" ({100 * coverage(world, repeats, studies, satterthwaite=True):.1f})"
             cells.append(cell)
         yield f"| {world.name} | {' | '.join(cells)} |"
+
+
+def together(studies: int) -> Iterator[str]:
+    yield from ("", "## Intervals that hold together", "")
+    yield "One at a time: how often all 95% intervals (Dunnett) of the values against the base hold the truth, with"
+    yield "seeds alone and no rows."
+    yield ""
+    yield "| values | seeds | all alike | one value scatters 3 times as much | the base does |"
+    yield "|---|---|---|---|---|"
+    for values, seeds in ((3, 3), (8, 3), (8, 5), (15, 3)):
+        cells = []
+        for noisy in (None, 1, 0):
+            rng, held = np.random.default_rng(0), 0
+            spreads = np.where(np.arange(values + 1) == noisy, 3.0, 1.0)[:, None, None]
+            for _ in range(studies):
+                scores = spreads * rng.normal(size=(values + 1, seeds, 1))
+                held += not any(change.real for change in dunnett(scores[1:], scores[0]))
+            cells.append(percent(held, studies))
+        yield f"| {values} | {seeds} | {' | '.join(cells)} |"
 
 
 def power(studies: int) -> Iterator[str]:

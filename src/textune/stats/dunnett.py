@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,6 +71,7 @@ def dunnett(scores_MSN: NDArray[np.float64], base_SN: NDArray[np.float64], level
     return [Change(estimate, estimate.interval(1 - chance)) for estimate in estimates]
 
 
+@cache
 def critical_value(num_values: int, df: float, level: float = 0.95) -> float:
     """Returns how many standard errors hold all of M differences to a shared base with probability `level`."""
     from scipy import optimize, special
