@@ -50,8 +50,9 @@ def test_a_gain_inside_the_interval_is_called_uncertain(make_study):
 
 def test_valid_scores_are_compared_where_test_was_not_read(make_study):
     text = said(make_study(test=None))
-    assert "on the valid rows" in text
+    assert "on the valid rows. By these it was chosen, so that is optimistic." in text
     assert "no test score" in text
+    assert "By these it was chosen" not in said(make_study())
 
 
 def test_a_smaller_loss_beats_a_baseline_where_it_is_minimized(make_study):

@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
-from textune.records import EndReason, Objective, Progress, StudyRecord, TrialResult, TrialSpec
+from textune.records import EndReason, Objective, Progress, Repeat, StudyRecord, TrialResult, TrialSpec
 from textune.tracking.base import StudyStart
 from textune.tracking.console import Console, opening_line
+from textune.tracking.rounds import Round
 
 
 class Clock:
@@ -155,6 +156,20 @@ def test_a_terminal_gets_a_live_table_and_is_left_clean():
     assert "1 of 40 trials ended" in shown
     assert "a warning [of sorts]" in shown
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1, "the cursor is hidden and shown again"
+
+
+def test_a_confirmation_takes_the_place_of_the_live_table():
+    stream = Terminal()
+    with Console(stream=stream, clock=Clock()) as console:
+        console.start(begin(trials=2))
+        rounds = console.rounds()
+        rounds.tell(Round((5, 0), (), 0, 0, 6))
+        rounds.record(TrialSpec(number=0, candidate=5, repeat=Repeat(number=0)))
+        rounds.record(result(0).model_copy(update={"seconds": 99.0}))
+        console._live.refresh()
+    shown = stream.getvalue()
+    assert "confirming  1 of 6 trainings before the next look" in shown
+    assert "repeat 1" not in shown
 
 
 def test_an_error_leaves_the_terminal_clean():

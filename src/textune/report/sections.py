@@ -8,6 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from textune.records import TrialState
+from textune.report import expected
 from textune.report import figures as draw
 from textune.report.ablation import ablation_section
 from textune.report.confirmation import race_section
@@ -99,7 +100,7 @@ def _score(summary: Summary) -> str:
     estimate = None if summary.race is None else summary.race.estimate
     if estimate is not None:
         within = _within(0.95, *(estimate.get("interval") or (None, None)))
-        below = f"{within}{len(estimate['values'])} trainings on rows not used before<br>{valid}; no test score"
+        below = f"{within}{len(estimate['values'])} trainings after the decision<br>{valid}; no test score"
         return _big(f"Estimated {readable}", estimate["mean"], below)
     return _big(f"Valid {readable}", chosen.value, f"optimistic: it was chosen by<br>{valid}; no test score")
 
@@ -173,6 +174,12 @@ def _search(summary: Summary, plot: Callable[[Figure], str]) -> str:
     if len(summary.trials) < 2:
         return ""
     figure = f'<div class="card">{plot(draw.best_so_far(summary))}</div>' if summary.best_so_far else ""
+    if summary.expected is not None:
+        caption = f"<figcaption>{escaped(summary.expected.caption)}</figcaption>"
+        figure += (
+            f'<figure class="card"><h3>The best of n trials</h3>{caption}{plot(expected.figure(summary.expected))}'
+            "</figure>"
+        )
     endings = table(
         [Cell("end"), Cell("trials", "number"), Cell("meaning"), Cell("for example")],
         [

@@ -12,6 +12,7 @@ from textune.records import EndReason, StudyRecord, TrialRecord, TrialState
 from textune.report.ablation import Ablation
 from textune.report.claims import Statement
 from textune.report.confirmation import RaceTable, race_table
+from textune.report.expected import ExpectedBest, expected_best
 from textune.report.ranges import RangeTable, range_table
 from textune.report.verdict import Standing, searches, standings, verdict
 from textune.tracking.wording import setting, short_names
@@ -138,6 +139,7 @@ class Summary:
     best: TrialRow | None
     chosen: TrialRow | None
     best_so_far: tuple[tuple[int, float], ...]
+    expected: ExpectedBest | None
     trials: tuple[TrialRow, ...]
     endings: tuple[Ending, ...]
     dimensions: tuple[DimensionTable, ...]
@@ -183,6 +185,7 @@ def summarize(
         best=None if best is None else by_number[best.spec.number],
         chosen=None if chosen is None else by_number[chosen.spec.number],
         best_so_far=_best_so_far(record, rows),
+        expected=expected_best(record),
         trials=rows,
         endings=_endings(record),
         dimensions=_dimensions(space, rows),
