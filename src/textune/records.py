@@ -267,6 +267,14 @@ class StudyRecord(Record):
                 best, best_value = trial, result.value
         return best
 
+    def in_full(self, trial: TrialRecord) -> TrialRecord | None:
+        """Returns the training in full of a trial that a search in short form left; None: there was none."""
+        for each in self.repeats:
+            repeat = each.spec.repeat
+            if repeat is not None and repeat.purpose == "full" and each.spec.candidate == trial.spec.number:
+                return each
+        return None
+
     @property
     def chosen(self) -> TrialRecord | None:
         """The trial whose configuration is handed over: that of the confirmation, or else the best."""

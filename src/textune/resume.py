@@ -128,7 +128,7 @@ def take_back(past: Past, folder: RunFolder) -> None:
     best = past.record.chosen
     if not folder.best.exists() or best is None or best.result is None:
         return
-    source = folder.model(best.spec.number, best.spec.attempt)
+    source = folder.model_of(best, past.record)
     if source.exists() or best.result.state is not TrialState.COMPLETE:
         folder.drop_best()
     else:

@@ -79,7 +79,7 @@ class SharedResults:
 
     def _key(self, spec: TrialSpec) -> str:
         config = {name: value for name, value in spec.config.items() if name != "name"}
-        point = [config, spec.seed, spec.folds, spec.fidelity.model_dump(), spec.objective.model_dump()]
+        point = [config, spec.seed, spec.folds, spec.aside, spec.fidelity.model_dump(), spec.objective.model_dump()]
         return content_key("result", point, self._named(spec), self._conditions)
 
     def _named(self, spec: TrialSpec) -> list[Any]:

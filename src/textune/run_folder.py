@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from textune.errors import RunFolderError
+from textune.records import StudyRecord, TrialRecord
 from textune.storage import LOCK_FILE, FolderLock
 
 __all__ = ["CHECKPOINT", "EVENTS", "RunFolder"]
@@ -120,6 +121,13 @@ class RunFolder:
 
     def model(self, trial: int, attempt: int = 1) -> Path:
         return self.attempt(trial, attempt) / "model"
+
+    def model_of(self, chosen: TrialRecord, record: StudyRecord) -> Path:
+        """Returns where a trial's weights are, or belong: after a search in short form, those trained in full since."""
+        full = record.in_full(chosen)
+        if full is not None:
+            return self.confirmation.model(full.spec.number, full.spec.attempt)
+        return self.model(chosen.spec.number, chosen.spec.attempt)
 
     def outcomes(self, trial: int, attempt: int = 1) -> Path:
         return self.attempt(trial, attempt) / "outcomes.npz"

@@ -29,7 +29,7 @@ from textune.data import Cache, Prepared, content_key, describe
 from textune.devices import compute_on
 from textune.execution.attempt import limit_threads
 from textune.pipeline import Pipeline
-from textune.records import Fidelity, Objective, StudyRecord, TrialRecord, TrialResult, TrialState
+from textune.records import Fidelity, Objective, StudyRecord, TrialRecord, TrialResult, TrialSpec, TrialState
 from textune.run_folder import RunFolder
 from textune.stats.baselines import fit_tfidf, majority
 from textune.stats.intervals import Interval, bootstrap, wilson
@@ -53,6 +53,7 @@ __all__ = [
 ]
 
 Say = Callable[[str], None]
+AGAIN = "again: its weights are not there any more"
 FACTS_FORMAT = 3
 """Counts changes of what is cached."""
 
@@ -255,11 +256,11 @@ def hand_over(
         return record
     compute_on("cuda:0" if execution.gpus() else "cpu")
     limit_threads(execution.threads_per_trial)  # as in a trial: the same numbers, and no slower for small models
-    source = _model(chosen, record, folder)
+    source = folder.model_of(chosen, record)
     if not source.exists():
         if record.state == "interrupted":
             return record  # whoever stopped it does not want to wait for one more training
-        _train_again(chosen, loaded, prepared, cache, source, say)
+        _train_again(chosen, record.in_full(chosen), loaded, prepared, cache, source, say)
     pipeline = Pipeline.load(source)
     if execution.keep_models == "none":
         shutil.rmtree(source)
@@ -267,6 +268,9 @@ def hand_over(
         shutil.copytree(source, folder.best)
     else:
         source.rename(folder.best)
+    if record.state == "done" and execution.keep_models != "all":  # the others in full have had their use
+        for each in record.repeats:
+            folder.confirmation.drop_model(each.spec.number, each.spec.attempt)
     if record.state != "done" or not len(prepared.splits.test):
         return record
     test = _read_test(pipeline, prepared, facts, record.objective, folder)
@@ -274,30 +278,50 @@ def hand_over(
     return record.model_copy(update={"test": test})
 
 
-def _model(chosen: TrialRecord, record: StudyRecord, folder: RunFolder) -> Path:
-    """Returns where the chosen configuration's weights are, or belong: after a short search, those trained in full."""
-    for each in record.repeats:
-        spec = each.spec
-        if spec.repeat is not None and spec.repeat.purpose == "full" and spec.candidate == chosen.spec.number:
-            return folder.confirmation.model(spec.number, spec.attempt)
-    return folder.model(chosen.spec.number, chosen.spec.attempt)
-
-
 def _train_again(
-    chosen: TrialRecord, loaded: LoadedStudy, prepared: Prepared, cache: Cache, target: Path, say: Say
+    chosen: TrialRecord,
+    in_full: TrialRecord | None,
+    loaded: LoadedStudy,
+    prepared: Prepared,
+    cache: Cache,
+    target: Path,
+    say: Say,
 ) -> None:
-    """Trains the chosen config where no trial left its model: after several folds, or where the weights are gone."""
-    number = chosen.spec.number
-    if len(prepared.splits.folds) > 1:
-        where = "all rows but the test rows" if prepared.splits.newest_train is None else "the newest train window"
-        say(f"training the chosen config (trial {number}) once more, on {where}")
-        train_on_all(chosen, loaded.folders, cache).save(target)
-        return
-    why = "in full" if chosen.spec.fidelity != Fidelity() else "again: its weights are not there any more"
-    say(f"training the chosen config (trial {number}) {why}")
+    """Trains the chosen config where no trial left its model: after several folds, or where the weights are gone.
+
+    Args:
+        chosen: trial of the search.
+        in_full: its training in full, where the search was in short form; None: there is none.
+        loaded: the study.
+        prepared: its data.
+        cache: where prepared data lies.
+        target: where the model belongs.
+        say: tells a person.
+    """
+    number, is_short = chosen.spec.number, chosen.spec.fidelity != Fidelity()
     spec = chosen.spec.model_copy(update={"folder": str(target.parent), "fidelity": Fidelity()})
-    for _ in run(spec, loaded.folders, cache):
-        pass
+    if len(prepared.splits.folds) == 1:
+        say(f"training the chosen config (trial {number}) {'in full' if is_short else AGAIN}")
+        _run(spec, loaded, cache)
+        return
+    if is_short:  # how many epochs are best is not known from less
+        if in_full is None:
+            say(f"training the chosen config (trial {number}) in full, to know for how many epochs")
+        result = _run(spec, loaded, cache) if in_full is None else in_full.result
+        chosen = chosen.model_copy(update={"result": result})
+    where = "all rows but the test rows" if prepared.splits.newest_train is None else "the newest train window"
+    say(f"training the chosen config (trial {number}) once more, on {where}")
+    train_on_all(chosen, loaded.folders, cache).save(target)
+
+
+def _run(spec: TrialSpec, loaded: LoadedStudy, cache: Cache) -> TrialResult:
+    """Runs a trial in this process."""
+    training = run(spec, loaded.folders, cache)
+    while True:
+        try:
+            next(training)
+        except StopIteration as end:
+            return cast("TrialResult", end.value)
 
 
 def _read_test(

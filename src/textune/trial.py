@@ -40,7 +40,7 @@ from textune.data import (
 from textune.devices import device
 from textune.errors import InterruptedTrial
 from textune.pipeline import Pipeline, PipelineConfig
-from textune.records import EndReason, Progress, TrialRecord, TrialResult, TrialSpec
+from textune.records import EndReason, Fidelity, Progress, TrialRecord, TrialResult, TrialSpec
 from textune.registry import load_plugin
 from textune.seeds import derive, generator
 from textune.states import go_on_from_states
@@ -175,7 +175,8 @@ def run(
         folder = Path(spec.folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_outcomes(folder / "outcomes.npz", numbers, past.fits, prepared.rows.dates_N)
-        if len(numbers) == 1 and (spec.repeat is None or spec.repeat.purpose == "full"):
+        in_full = spec.fidelity == Fidelity() and (spec.repeat is None or spec.repeat.purpose == "full")
+        if len(numbers) == 1 and in_full:  # what is handed over is trained in full
             training.pipeline(past.fits[0].precision, result.metrics).save(folder / "model")
     return result
 

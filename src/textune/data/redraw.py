@@ -41,7 +41,9 @@ def folds_of(spec: TrialSpec, rows: Rows, splits: Splits, seed: int) -> dict[int
         return {0: redraw(rows, splits, seed, repeat.number, estimate=repeat.purpose == "estimate")}
     if spec.aside and not splits.names:  # date ranges are confirmed on the rows they are: later ones may not train
         fold, aside = _keep_aside(rows, splits, seed)
-        return {0: fold if repeat is None else Fold(np.union1d(fold.train, fold.valid), aside)}
+        if repeat is not None:
+            return {0: Fold(np.union1d(fold.train, fold.valid), aside)}
+        return {0: _shortened(rows, fold, spec.fidelity.share, seed)}
     numbers = range(len(splits.folds)) if spec.folds is None else spec.folds
     newest = numbers if spec.fidelity.folds is None else numbers[-spec.fidelity.folds :]
     return {number: _shortened(rows, splits.folds[number], spec.fidelity.share, seed) for number in newest}

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from textune.records import EndReason, StudyRecord, TrialRecord, TrialState
+from textune.records import EndReason, Fidelity, StudyRecord, TrialRecord, TrialState
 from textune.report.claims import Statement, claims, confirmed, mean_of
-from textune.tracking.wording import duration, number
+from textune.tracking.wording import duration, number, short_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +83,7 @@ def _baseline(record: StudyRecord, role: str) -> Mapping[str, float]:
 
 def verdict(record: StudyRecord) -> tuple[Statement, ...]:
     """Returns what must be said first, warnings before the rest."""
-    statements = [*_state(record), *_base(record), *claims(record), *_against_baselines(record)]
+    statements = [*_state(record), *_short(record), *_base(record), *claims(record), *_against_baselines(record)]
     statements += [*_trials(record), *_test(record)]
     return tuple(sorted(statements, key=lambda statement: statement.level != "warning"))
 
@@ -101,6 +101,14 @@ def _state(record: StudyRecord) -> list[Statement]:
         most = f" The most frequent end: {reasons.most_common(1)[0][0].sentence}." if reasons else ""
         statements.append(Statement("warning", f"No trial was completed, so there is no winner.{most}"))
     return statements
+
+
+def _short(record: StudyRecord) -> list[Statement]:
+    forms = {short_form(trial.spec.fidelity): None for trial in record.trials if trial.spec.fidelity != Fidelity()}
+    if not forms:
+        return []
+    text = f"The search is in short form ({'; '.join(forms)}): its scores are not those of training in full."
+    return [Statement("warning", text)]
 
 
 def _against_baselines(record: StudyRecord) -> list[Statement]:
