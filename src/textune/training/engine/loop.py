@@ -17,6 +17,7 @@ from torch import nn
 
 from textune.config.study import TrainingConfig
 from textune.errors import DivergedError
+from textune.memory import is_exhausted, release_memory
 from textune.records import Objective
 from textune.seeds import derive
 from textune.training.early_stopping import EarlyStopping
@@ -163,6 +164,16 @@ class Fit:
             return bool(self._epochs)
         return len(self._epochs) == self._config.epochs or self._stopping.exhausted
 
+    def _copy_of_weights(self) -> dict[str, Any]:
+        """Tries again where there is no room: what the steps took is free, but not yet given back."""
+        try:
+            return copy.deepcopy(self._model.state_dict())
+        except (MemoryError, RuntimeError) as error:
+            if not is_exhausted(error):
+                raise
+        release_memory()
+        return copy.deepcopy(self._model.state_dict())
+
     def _start(self, epoch: _Epoch) -> None:
         self._epoch = epoch
         self._turns.seed(derive(self._seed, "dropout", epoch.number))
@@ -195,7 +206,7 @@ class Fit:
         metrics = {**self._scoring.metrics(epoch.number, predictions), "train.loss": epoch.mean_loss}
         improved = self._stopping.update(self._scoring.gain(metrics))
         if improved:
-            self._best = copy.deepcopy(self._model.state_dict()), predictions
+            self._best = self._copy_of_weights(), predictions
         measurement = EpochMeasurement(
             epoch=epoch.number,
             epochs=self._num_epochs or self._config.epochs,
