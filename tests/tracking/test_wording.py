@@ -45,7 +45,17 @@ def test_numbers(value, text):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.000123456, "0.000123"), (3, "3"), (True, "true"), ("lstm", "lstm"), (None, "null"), ([3, 4], "[3, 4]")],
+    [
+        (0.000123456, "0.000123"),
+        (3, "3"),
+        (True, "true"),
+        ("lstm", "lstm"),
+        (None, "null"),
+        ([3, 4], "[3, 4]"),
+        ({"kind": "rnn", "cell": "gru"}, "rnn(cell=gru)"),
+        ({"cell": "gru", "bidirectional": True}, "(cell=gru, bidirectional=true)"),
+        ({}, "{}"),
+    ],
 )
 def test_settings_read_as_in_a_study_file(value, text):
     assert setting(value) == text

@@ -122,7 +122,9 @@ class Ablation:
         )
 
     def statements(self) -> list[str]:
-        """Returns a sentence for each dimension: what holds, and what is noise."""
+        """Returns a sentence for each dimension: what holds, and what is noise; none where luck is unknown."""
+        if not any(effect.change for effect in self.effects):
+            return []
         names = short_names(self.dimensions)
         return [f"{names[path]}: {self._verdict(effects)}" for path, effects in self.dimensions.items()]
 

@@ -63,10 +63,10 @@ def _effects(ablation: Ablation) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for head in ("setting", "value"):
-        table.add_column(head, no_wrap=True)
-    for head in ("valid", "best epoch", "s/epoch", "to the base", "interval"):
+        table.add_column(head, overflow="fold")
+    for head in ("valid", "best", "s/epoch", "to the base", "interval"):
         table.add_column(head, justify="right", no_wrap=True)
     names = short_names(ablation.dimensions)
     for effect in (ablation.base, *ablation.effects):

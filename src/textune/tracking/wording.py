@@ -85,9 +85,9 @@ def setting(value: Any) -> str:
         return f"{value:.3g}"
     if isinstance(value, str):
         return plain(value)
-    if isinstance(value, Mapping) and "kind" in value:  # a component
+    if isinstance(value, Mapping) and value:  # a component, or changes of one
         settings = ", ".join(f"{plain(name)}={setting(each)}" for name, each in value.items() if name != "kind")
-        return plain(value["kind"]) + (f"({settings})" if settings else "")
+        return plain(value.get("kind", "")) + (f"({settings})" if settings else "")
     return plain(json.dumps(value, ensure_ascii=False, default=str))
 
 
