@@ -29,7 +29,16 @@ def on_real_data(monkeypatch):
 
 
 def test_the_promised_examples_are_there():
-    promised = {"quickstart", "sst5", "imdb-words", "imdb-rnn", "imdb-distilbert", "sst5-minilm", "tripadvisor-dates"}
+    promised = {
+        "quickstart",
+        "sst5",
+        "imdb-words",
+        "imdb-rnn",
+        "imdb-ablation",
+        "imdb-distilbert",
+        "sst5-minilm",
+        "tripadvisor-dates",
+    }
     assert promised <= {path.stem for path in EXAMPLES}
 
 

@@ -52,8 +52,10 @@ def test_each_value_of_each_dimension_stands_alone_and_the_base_comes_first(base
     assert OneAtATimeConfig().num_trials(SPACE) == len(POINTS)
 
 
-def test_repeats_run_every_point_again_with_seeds_that_all_points_share():
-    trials = run(3).trials
+@pytest.mark.parametrize("parts", [{}, {"first": 4, "stage": 1}, {"lag": 2}, {"first": 4, "lag": 2}])
+def test_repeats_run_every_point_again_with_seeds_that_all_points_share(parts):
+    trials = run(3, **parts).trials
+    assert [trial.spec.repeat_of for trial in trials] == [None] * len(trials)
     assert [trial.spec.params for trial in trials] == POINTS * 3
     assert OneAtATimeConfig(repeats=3).num_trials(SPACE) == len(trials)
     seeds = [{trial.spec.seed for trial in trials[start : start + len(POINTS)]} for start in (0, 6, 12)]

@@ -70,7 +70,8 @@ class Proposals:
         params = self._learners.ask(number, self._is_new)
         if params is None:
             return None
-        return self._spec(params, self._resolve(params), self._parts.sampler.repetition(number))
+        repetition = self._parts.sampler.repetition(number - self._parts.first)
+        return self._spec(params, self._resolve(params), repetition)
 
     def ended(self, result: TrialResult) -> None:
         """A point that was not measured, for a reason that is not its own, may be tried again."""
