@@ -183,7 +183,7 @@ class TestOptimism:
             "Without test rows: 0.4000 (95% interval 0.3700 to 0.4300) is the mean of 3 trainings of trial "
             f"{chosen} made after the decision, on rows used neither to search nor to choose."
         ) in said(record)
-        assert "optimistic" not in said(record)
+        assert "both are optimistic" not in said(record)
         assert "Estimated accuracy" in page(record, "runs/x")
 
     def test_without_either_it_is_called_optimistic(self, study):

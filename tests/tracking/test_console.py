@@ -168,7 +168,7 @@ def test_a_confirmation_takes_the_place_of_the_live_table():
         rounds.record(result(0).model_copy(update={"seconds": 99.0}))
         console._live.refresh()
     shown = stream.getvalue()
-    assert "confirming  1 of 6 trainings before the next look" in shown
+    assert "confirming  1 of 6 trainings to the next look" in shown
     assert "repeat 1" not in shown
 
 

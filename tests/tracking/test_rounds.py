@@ -78,12 +78,12 @@ def test_the_live_region_tells_how_far_it_is_to_the_next_look(screen):
     screen.view.tell(FIRST)
     screen.view.tell(Round((5, 0), (), 3, 6, 10))
     screen.train(5, 0, 5, 0, 5, 0, told=screen.view.replay)
-    assert screen.live() == "confirming  6 of 10 trainings before the next look · in it: trials 5, 0"
+    assert screen.live() == "confirming  6 of 10 trainings to the next look · in it: trials 5, 0"
     screen.train(5, first=6)
     screen.view.record(Progress(trial=6, epoch=1, epochs=2, value=0.5))
     screen.now = 20.0
-    assert screen.live().startswith("confirming  7 of 10 trainings before the next look")
-    assert screen.live().endswith(" · 1 min 00 s left to it"), "one took 20 s, three are left"
+    assert screen.live().startswith("confirming  7 of 10 trainings to the next look")
+    assert screen.live().endswith(" · 1 min 00 s left"), "one took 20 s, three are left"
     screen.train(5, 0, 5, first=7)
     screen.view.tell(Round((5,), (0,), 5, 10, 10))
     assert "the repeats are over" in screen.live()

@@ -91,13 +91,13 @@ class RoundsView(Tracker):
         if self._round is None:
             return None
         this, ended = self._round, self._ended
-        if ended >= this.planned:
+        if this.ended >= this.planned:
             return Text("the repeats are over; what was chosen is scored and handed over", style="dim")
-        parts = [f"confirming  {ended} of {this.planned} trainings before the next look"]
+        parts = [f"confirming  {ended} of {this.planned} trainings to the next look"]
         parts.append(f"in it: {_trials(this.candidates)}")
         if self._ended_before is not None and ended > self._ended_before:
             left = (self._clock() - self._begin) * (this.planned - ended) / (ended - self._ended_before)
-            parts.append(f"{duration(left)} left to it")
+            parts.append(f"{duration(left)} left")
         return Text(" · ".join(parts), style="dim")
 
     def _end(self, result: TrialResult) -> TrialSpec:
