@@ -20,6 +20,8 @@ Params = Mapping[str, Any]
 Lookup = Callable[[Params, str], Any]
 Key = Callable[[Params], str]
 When = Mapping[str, tuple[Any, ...]]
+MOST_ALONE = 1_000
+"""Values of one dimension that are tried alone; more is a mistake in the study, and would take long to count."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class FloatDimension:
     def all_values(self) -> None:
         """There is no end of them."""
         return
+
+    @property
+    def num_steps(self) -> int:
+        return self.steps or 0
 
     def grid(self) -> list[float]:
         """Returns `steps` values, ends included.
@@ -79,6 +85,10 @@ class IntDimension:
 
     def all_values(self) -> Sequence[int]:
         return range(self.low, self.high + 1)
+
+    @property
+    def num_steps(self) -> int:
+        return self.steps or self.high - self.low + 1
 
     def grid(self) -> Sequence[int]:
         """Returns `steps` values rounded to whole numbers, ends included, each once; without `steps` all values."""
@@ -212,8 +222,12 @@ class Space:
         """Yields the base, then each other value of each dimension that is active there, alone.
 
         Raises:
-            StudyError: a range of real numbers has no `steps`.
+            StudyError: a range of real numbers has no `steps`, or a range has too many values.
         """
+        for dimension in self.dimensions:
+            if isinstance(dimension, IntDimension | FloatDimension) and dimension.num_steps > MOST_ALONE:
+                message = f"has {dimension.num_steps:,} values; one at a time takes {MOST_ALONE:,} at most, by 'steps'"
+                raise _wrong(dimension.path, message)
         grids, base = self._grids(), self.base()
         seen = {self._key(base)}
         yield base

@@ -96,6 +96,16 @@ def test_ranges_of_real_numbers_need_steps():
         OneAtATimeConfig().num_trials(space)
 
 
+@pytest.mark.parametrize("range_", [{"low": 1, "high": 10**12}, {"low": 1, "high": 10**6, "steps": 2_000}])
+def test_more_values_than_anybody_means_are_refused_before_they_are_counted(range_):
+    search = {"space": {"training.batch_size": range_}, "sampler": "one-at-a-time"}
+    with pytest.raises(
+        StudyError, match=r"search.space.training.batch_size: has [\d,]+ values; one at a time takes 1,000"
+    ):
+        load_study({"search": search})
+    assert load_study({"search": {**search, "sampler": "random"}})
+
+
 STUDY = {
     "model": {"encoder": {"kind": "rnn", "cell": "lstm", "hidden_size": 16}},
     "training": {"epochs": 3},

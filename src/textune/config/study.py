@@ -128,7 +128,9 @@ class DimensionConfig(Config):
     low: Number = Field(None, description="least value")
     high: Number = Field(None, description="greatest value")
     log: bool = Field(False, description="draw evenly in the logarithm")
-    steps: int | None = Field(None, ge=2, description="how many values, ends included, a grid or one at a time takes")
+    steps: int | None = Field(
+        None, ge=2, le=10_000, description="how many values, ends included, a grid or one at a time takes"
+    )
     values: Annotated[tuple[Any, ...], Field(strict=False)] | None = Field(None, description="the choices")
     when: dict[str, Any] = Field(default={}, description="{path: value or [values]}: varies only where these hold")
 
