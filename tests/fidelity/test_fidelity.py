@@ -1,6 +1,8 @@
 """What short forms are worth, measured on a tiny study: trainings, findings, going on, and what is printed."""
 
 import json
+import os
+import signal
 
 import pytest
 
@@ -9,9 +11,10 @@ from textune.config.load import load_study
 from textune.data import Cache
 from textune.errors import RunFolderError, StudyError
 from textune.fidelity import Design
-from textune.records import Fidelity
+from textune.records import Fidelity, TrialSpec
 from textune.storage import LineLog, read_events
 from textune.tracking.log import read_past
+from textune.tracking.trainings import Trainings
 from textune.trial import run
 
 CONFIGURATIONS = 4
@@ -187,3 +190,23 @@ class TestTheCommand:
         assert "[2/15] configuration 0 in full again: 0." in said.err
         assert "3 configurations are too few" in said.out.replace("\n", " ")
         assert "early stopping (patience 1)" in said.out.lower()
+
+    def test_that_is_stopped_says_how_to_go_on_and_does(self, study, measured, tmp_path, textune, monkeypatch):
+        record_event = Trainings.record
+
+        def interrupt(self, event):
+            record_event(self, event)
+            if isinstance(event, TrialSpec) and event.number == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        (tmp_path / "study.json").write_text(json.dumps(study), encoding="utf-8")
+        command = ("fidelity", tmp_path / "study.json", "--out", tmp_path / "run", "--configurations", CONFIGURATIONS)
+        with monkeypatch.context() as patched:
+            patched.setattr(Trainings, "record", interrupt)
+            said = textune(*command)
+        assert said.code == 130
+        assert f"{CONFIGURATIONS} different configurations are few" in said.err
+        assert "stopped after 3 of 20 trainings" in said.err
+        assert not (tmp_path / "run" / "fidelity.json").exists()
+        again = commands.fidelity(study, out=tmp_path / "run", configurations=CONFIGURATIONS, quiet=True)
+        assert story(again) == story(measured)

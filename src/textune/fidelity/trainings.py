@@ -11,7 +11,7 @@ from textune import resume, session
 from textune.data import Cache, Prepared
 from textune.errors import RunFolderError
 from textune.execution.base import Executor
-from textune.fidelity.design import Design
+from textune.fidelity.design import ENOUGH, Design
 from textune.records import StudyRecord, StudyStart
 from textune.run_folder import RunFolder
 from textune.storage import FolderLock
@@ -61,6 +61,8 @@ def train(
     is_done = past is not None and past.record.state == "done" and len(past.record.repeats) == len(specs)
     if past is not None and isinstance(place, RunFolder) and is_done:
         return place, past.record
+    if (few := len(design.configurations)) < ENOUGH:
+        console.say(f"{few} different configurations are few to say something of; take {ENOUGH} or more")
     with closing(start(cache.root)) as executor:
         prepared = prepare_data(loaded.config, loaded.folders, cache)
         if isinstance(place, RunFolder):
@@ -76,8 +78,10 @@ def train(
             phase = _phase(design, header, executor, folder, log, past, console.say)
             log.start(phase.start, resumed=past is not None)
             record = run_plan(phase, Listed(design.specs(phase.folder)))
-        if record.state == "failed":
-            console.say(record.reason, error=True)
+    if record.state != "done":
+        ended = sum(1 for each in record.repeats if each.result is not None and each.result.final)
+        told = f"stopped after {ended} of {len(specs)} trainings: {record.reason}"
+        console.say(f"{told}; the same command goes on with it", error=record.state == "failed")
     return folder, record
 
 
