@@ -160,22 +160,25 @@ def measure(name: str, options: argparse.Namespace) -> str:
     cells = [FIGURES[name].title, f"{options.rows:,}"]
     cells += [f"{seconds[side]:.0f} ({found[side][0][1]:.3f})" if side in seconds else "–" for side in SIDES]
     for side in SIDES[1:]:
-        ratio = seconds[side] / seconds["textune"] if {side, "textune"} <= seconds.keys() else float("nan")
-        cells.append(f"**{ratio:.1f}** (≥ {TARGET})" if side == "fp32-eager" else f"{ratio:.1f}")
+        ratio = f"{seconds[side] / seconds['textune']:.1f}" if {side, "textune"} <= seconds.keys() else "–"
+        cells.append(f"**{ratio}** (≥ {TARGET})" if side == "fp32-eager" else ratio)
     return f"| {' | '.join(cells)} |"
 
 
 def page(rows: dict[str, str]) -> str:
-    sets = "; ".join(
-        f"{chosen['learning_rate']:.1e}, {chosen['batch_size']}, {chosen['weight_decay']:.0e}"
+    sets = "\n".join(
+        f"- {chosen['learning_rate']:.1e}, {chosen['batch_size']}, {chosen['weight_decay']:.0e}"
         for chosen in parameter_sets()
     )
     return f"""\
 # A whole search against the Trainer's hyperparameter_search
 
 {date.today()}, {processor()}; `benchmarks/search_vs_trainer.py`.
-MiniLM on IMDb at {RECIPE.max_length} tokens, {NUM_SETS} parameter sets drawn once (learning rate, batch size, weight
-decay): {sets}.
+MiniLM on IMDb at {RECIPE.max_length} tokens; {NUM_SETS} parameter sets (learning rate, batch size, weight decay),
+drawn once:
+
+{sets}
+
 Seconds from the start of the program to the winner (its accuracy on the valid rows), on the same cores. The Trainer
 pads to the longest text of each batch, evaluates after each epoch, prunes by its default (Optuna's median rule) and
 takes the plain attention, quicker here than its default.
