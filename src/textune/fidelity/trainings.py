@@ -123,7 +123,7 @@ def _phase(
         folder=folder.fidelity,
         log=log,
         past=past,
-        trackers=[Trainings(say, [design.work(spec) for spec in specs])],
+        trackers=[Trainings(say, [design.work(spec) for spec in specs], executor.slots)],
         max_retries=execution.max_retries,
         trial_timeout_seconds=execution.timeout_seconds,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from textune.records import StudyStart, TrialResult, TrialSpec
@@ -18,19 +17,15 @@ class Trainings(Tracker):
     Args:
         say: tells a person.
         work: of each training, by number; in any unit.
-        clock: seconds that only go forward.
+        slots: how many run at once.
     """
 
-    def __init__(
-        self, say: Callable[[str], None], work: Sequence[float], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._say, self._work, self._clock = say, work, clock
+    def __init__(self, say: Callable[[str], None], work: Sequence[float], slots: int) -> None:
+        self._say, self._work, self._slots = say, work, slots
         self._specs: dict[int, TrialSpec] = {}
-        self._num_ended, self._left, self._done = 0, sum(work), 0.0
-        self._begin = clock()
+        self._num_ended, self._done, self._seconds = 0, 0.0, 0.0
 
     def start(self, study: StudyStart) -> None:
-        self._begin = self._clock()
         trainings = f"{count(len(self._work))} trainings"
         self._say(f"{plain(study.name)}: {trainings}; time left is told once the first one has ended")
 
@@ -38,8 +33,7 @@ class Trainings(Tracker):
         if isinstance(event, TrialSpec):
             self._specs[event.number] = event
         elif isinstance(event, TrialResult) and event.final:
-            self._end(event.trial)
-            self._done += self._work[event.trial]
+            self._end(event)
             self._say(self._line(self._specs[event.trial], event))
 
     def replay(self, event: Event) -> None:
@@ -47,11 +41,12 @@ class Trainings(Tracker):
         if isinstance(event, TrialSpec):
             self._specs[event.number] = event
         elif isinstance(event, TrialResult):
-            self._end(event.trial)
+            self._end(event)
 
-    def _end(self, training: int) -> None:
+    def _end(self, result: TrialResult) -> None:
         self._num_ended += 1
-        self._left -= self._work[training]
+        self._done += self._work[result.trial]
+        self._seconds += result.seconds
 
     def _line(self, spec: TrialSpec, result: TrialResult) -> str:
         again = " again" if spec.repeat is not None and spec.repeat.number == 1 else ""
@@ -59,7 +54,7 @@ class Trainings(Tracker):
             f"[{self._num_ended}/{len(self._work)}] configuration {spec.candidate} {short_form(spec.fidelity)}{again}"
         )
         value = plain(result.reason) if result.value is None else number(result.value)
-        left = (self._clock() - self._begin) * self._left / self._done
+        left = self._seconds / self._done * (sum(self._work) - self._done) / self._slots
         parts = [f"{what}: {value}", duration(result.seconds)]
         if self._num_ended < len(self._work):
             parts.append(f"{duration(left)} left")
