@@ -49,23 +49,26 @@ def fidelity_table(found: Found) -> RenderableType:
     return Group(
         Text.assemble((plain(found["name"]), "bold"), f"  {metric} · {amount} configurations"),
         shown,
-        *(Text(f"{plain(note[0].upper() + note[1:])}.", style="dim") for note in (READ.rstrip("."), *found["notes"])),
+        Text(READ, style="dim"),
+        *(Text(plain(_sentence(note)), style="dim") for note in found["notes"]),
         Text.assemble(("recommended  ", "dim"), (recommendation(found), "bold"), (f"  {_margin(found)}", "dim")),
     )
 
 
 def write_fidelity_page(path: Path, found: Found) -> None:
     """Writes the page."""
-    rows = [[Cell(text, "number" if text != form["form"] else "name") for text in _row(form)] for form in _forms(found)]
-    styles = [_style(form, found, "winner") for form in _forms(found)]
-    heads = [Cell(head, "" if head == "form" else "number") for head in HEADS]
-    notes = "".join(f"<li>{escaped(note)}</li>" for note in found["notes"])
+    forms = [found["ceiling"], *found["forms"]]
+    classes = ["name", *["number"] * (len(HEADS) - 1)]
+    rows = [[Cell(*each) for each in zip(_row(form), classes, strict=True)] for form in forms]
+    heads = [Cell(*each) for each in zip(HEADS, classes, strict=True)]
+    styles = [_style(form, found, "winner") for form in forms]
+    notes = "".join(f"<li>{escaped(_sentence(note))}</li>" for note in found["notes"])
     body = (
         f'<header><span class="brand">Textune</span></header><h1>{escaped(found["name"])}: short forms</h1>'
         f'<div class="card"><div class="label">Recommended</div><p><code>{escaped(recommendation(found))}</code></p>'
         f'<p class="soft">{escaped(_margin(found))}</p><ul class="notes">{notes}</ul></div>'
-        f'<div class="card"><p class="soft">{escaped(READ)}</p><div class="scroll">{table(heads, rows, styles)}</div>'
-        '</div><h2>Regret and cost</h2><div class="card"><div class="plot" data-figure="0"></div></div>'
+        f'<div class="card"><p class="soft">{escaped(READ)}</p>{table(heads, rows, styles)}</div>'
+        '<h2>Regret and cost</h2><div class="card"><div class="plot" data-figure="0"></div></div>'
         '<h2>Valid loss by epoch</h2><p class="soft">Each configuration, trained in full; means over the folds. Where '
         'the lines cross late, few epochs choose another one.</p><div class="card">'
         '<div class="plot" data-figure="1"></div></div>'
@@ -73,8 +76,8 @@ def write_fidelity_page(path: Path, found: Found) -> None:
     write_atomically(path, document(found["name"], body, [_regrets(found), _losses(found)]))
 
 
-def _forms(found: Found) -> list[Found]:
-    return [found["ceiling"], *found["forms"]]
+def _sentence(note: str) -> str:
+    return f"{note[0].upper()}{note[1:]}."
 
 
 def _row(form: Found) -> tuple[str, ...]:
@@ -101,8 +104,18 @@ def _margin(found: Found) -> str:
 
 
 def _regrets(found: Found) -> Figure:
-    forms = found["forms"]
-    trace = {
+    groups: dict[str, list[Found]] = {"muted": [], "accent": []}
+    for form in found["forms"]:
+        groups[_style(form, found, "accent") or "muted"].append(form)
+    traces = [_regret_points(forms, colour) for colour, forms in groups.items() if forms]
+    figure = framed(traces, x="cost, as a share of training in full", y="regret, and its bound")
+    figure["layout"]["xaxis"]["tickformat"] = ".0%"
+    return figure
+
+
+def _regret_points(forms: Sequence[Found], colour: str) -> dict[str, Any]:
+    above = [max(form["regret_bound"] - form["regret"], 0.0) for form in forms]
+    return {
         "type": "scatter",
         "mode": "markers",
         "x": [form["cost"] for form in forms],
@@ -110,17 +123,14 @@ def _regrets(found: Found) -> Figure:
         "error_y": {
             "type": "data",
             "symmetric": False,
-            "array": [form["regret_bound"] - form["regret"] for form in forms],
+            "array": above,
             "arrayminus": [0.0] * len(forms),
-            "color": "muted",
+            "color": colour,
         },
         "customdata": [label(form["form"], 60) for form in forms],
-        "marker": {"size": 8, "color": ["accent" if _style(form, found, "x") else "muted" for form in forms]},
+        "marker": {"size": 8, "color": colour},
         "hovertemplate": "%{customdata}<br>cost %{x:.1%}<br>regret %{y:.4f}<extra></extra>",
     }
-    figure = framed([trace], x="cost, as a share of training in full", y="regret, and its bound")
-    figure["layout"]["xaxis"]["tickformat"] = ".0%"
-    return figure
 
 
 def _losses(found: Found) -> Figure:
