@@ -6,7 +6,9 @@ import csv
 import json
 import os
 import signal
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from textune import commands
@@ -90,6 +92,27 @@ def test_too_little_time_is_told(study, tmp_path):
     assert (record.confirmation["verdict"], record.confirmation["chosen"], record.repeats) == ("none", None, ())
     assert "confirm.max_share" in record.confirmation["reason"]
     assert record.chosen is record.best
+
+
+def test_without_test_rows_the_choice_is_scored_on_rows_of_its_own(study, tmp_path):
+    lines = ["text,label"] + [
+        f"word{row % 13} {'good' if row % 2 else 'bad'} {row},{'pos' if row % 2 else 'neg'}" for row in range(200)
+    ]
+    (tmp_path / "data.csv").write_text("\n".join(lines), encoding="utf-8")
+    data = {"kind": "files", "path": str(tmp_path / "data.csv")}
+    finished = commands.run(
+        study(data=data, split={"kind": "holdout", "test_share": 0.0}), out=tmp_path / "run", quiet=True
+    )
+    record = finished.record
+    assert record.test is None
+    assert len(record.confirmation["estimate"]["values"]) == 3
+    assert [row["purpose"] for row in rows_of(tmp_path / "run")] == ["race"] * 9 + ["estimate"] * 3
+    scored = {}
+    for each in record.repeats:
+        with np.load(Path(each.result.folder) / "outcomes.npz") as outcomes:
+            scored.setdefault(each.spec.repeat.purpose, set()).update(outcomes["rows"].tolist())
+    assert not scored["race"] & scored["estimate"]
+    assert "Without test rows: " in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_stopped_inside_a_confirmation_it_goes_on_to_the_same(study, whole, tmp_path, monkeypatch):

@@ -59,11 +59,14 @@ def test_what_an_earlier_session_decided_is_not_said_again(screen):
     assert screen.said == ["after 5 repeats: trial 5 leads"]
 
 
-@pytest.mark.parametrize(("is_live", "said"), [(False, ["trial 5, repeat 1: 0.5000, 12 s"]), (True, [])])
-def test_a_long_training_has_a_line_of_its_own_where_nothing_is_live(is_live, said):
+@pytest.mark.parametrize(
+    ("is_live", "said"), [(False, ["trial 5, repeat 2: 0.5000, 12 s", "trial 5, repeat 3: 0.5000, 1.0 s"]), (True, [])]
+)
+def test_once_one_was_long_each_training_has_a_line_where_nothing_is_live(is_live, said):
     screen = Screen(is_live=is_live)
-    screen.train(5, seconds=12.0)
-    screen.train(5, seconds=1.0, first=1)
+    screen.train(5, seconds=1.0)
+    screen.train(5, seconds=12.0, first=1)
+    screen.train(5, seconds=1.0, first=2)
     assert screen.said == said
 
 

@@ -190,7 +190,7 @@ def _optimism(record: StudyRecord, confirmation: Mapping[str, Any]) -> list[Stat
     short = "short " if record.chosen.spec.fidelity != Fidelity() else ""
     best = record.best
     rank = f"the best of {_num_points(record)}"
-    if best is not None and best.spec.number != number_of:
+    if best is not None and _value(best) != searched:
         rank = f"where the best of {_num_points(record)} was {number(_value(best))}"
     later = [f"over {len(candidate['values'])} repeats its mean is {number(mean)} ({signed(mean - searched)})"]
     tested = ((record.test or {}).get("metrics") or {}).get("test." + record.objective.metric.partition(".")[2])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Round", "RoundsView"]
 
 LONG_SECONDS = 10.0
-"""A training that takes longer has a line of its own, where there is no live region."""
+"""Once a training took longer, each has a line of its own where there is no live region."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class RoundsView(Tracker):
         self._ended = 0
         self._ended_before: int | None = None
         self._begin = 0.0
+        self._is_slow = False
 
     def tell(self, this: Round) -> None:
         """A round of the race begins, or the race ends. What earlier sessions decided is not said again."""
@@ -73,8 +74,8 @@ class RoundsView(Tracker):
             self._specs[event.number] = event
         elif isinstance(event, TrialResult):
             spec = self._end(event)
-            failed = event.state is not TrialState.COMPLETE
-            if failed or (event.seconds >= LONG_SECONDS and not self._is_live()):
+            self._is_slow |= event.seconds >= LONG_SECONDS
+            if event.state is not TrialState.COMPLETE or (self._is_slow and not self._is_live()):
                 self.say(self._line(spec, event))
 
     def replay(self, event: Event) -> None:
