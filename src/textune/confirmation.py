@@ -25,9 +25,13 @@ from textune.stats.race import Look, Race, Verdict, looks
 from textune.storage import dump_json
 from textune.study import Candidate, Phase, Repeats, Rounds, Rules, Standing, run_plan
 from textune.tracking.rounds import RoundsView
+from textune.tracking.wording import duration
 from textune.training.metrics import row_scores
 
 __all__ = ["confirm", "is_settled"]
+
+SPEED_STEP = 1.5
+"""Speeds are told apart in steps of this factor: what is less is noise."""
 
 Results = Sequence[TrialResult]
 Scores = NDArray[np.float64]
@@ -63,6 +67,8 @@ def confirm(
     design = _Design.of(record, config, prepared, loaded.config.seed)
     candidates = _candidates(record, config, prepared)
     budget = config.max_share * sum(_seconds(trial, prepared) for trial in record.trials)
+    if any(stage.config.deterministic for stage in loaded.stages):
+        budget = math.inf  # time, which is never the same, must decide nothing
     scores_later = not len(prepared.splits.test) and design.rows == "resplit"
     reserve = planned[0] * candidates[0].seconds if candidates and scores_later else 0.0
     running = _affordable(candidates, planned[0], budget - reserve)
@@ -236,8 +242,8 @@ def _candidate(found: Candidate, result: TrialResult | None) -> Candidate:
         return found
     details, best_epoch = result.details, result.best_epoch or result.epochs
     seconds = (result.seconds_per_epoch or 0.0) * best_epoch * len(details.get("folds") or [None])
-    speed = details.get("examples_per_second") or math.inf
-    cost = (float(details.get("num_parameters") or math.inf), 1 / speed)
+    speed = math.log(details.get("examples_per_second") or 1, SPEED_STEP)
+    cost = (float(details.get("num_parameters") or math.inf), -round(speed))
     return replace(found, num_epochs=best_epoch, seconds=seconds, cost=cost)
 
 
@@ -266,8 +272,8 @@ def _nothing(key: str, candidates: list[Candidate], num_repeats: int, budget: fl
     else:
         needed = num_repeats * sum(each.seconds for each in candidates[:2])
         reason = (
-            f"{num_repeats} trainings each of two configurations take about {needed:.0f} s, and confirm.max_share "
-            f"allows {budget:.0f} s; allow more, or search longer"
+            f"{num_repeats} trainings each of two configurations take about {duration(needed)}, and confirm.max_share "
+            f"allows {duration(budget)}; allow more, or search longer"
         )
     return {"key": key, "verdict": "none", "chosen": None, "reason": reason, "runs": 0, "candidates": []}
 

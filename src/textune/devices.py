@@ -31,7 +31,8 @@ def gpus() -> tuple[str, ...]:
     if not torch.cuda.is_available():
         return ()
     numbers = range(torch.cuda.device_count())
-    names = os.environ[VISIBLE].split(",") if VISIBLE in os.environ else [str(number) for number in numbers]
+    visible = os.environ.get(VISIBLE)
+    names = [str(number) for number in numbers] if visible is None else visible.split(",")
     return tuple(names[number] for number in numbers)
 
 

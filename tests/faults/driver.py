@@ -39,6 +39,7 @@ STUDY = {
         "sampler": {"kind": "random"},
         "trials": 8,
     },
+    "confirm": {"top": 2, "max_share": 1000.0, "max_repeats": 3},
     "execution": {"kind": "serial"},
 }
 TPE = {**STUDY["search"], "sampler": {"kind": "tpe", "startup_trials": 3}, "pruner": {"kind": "successive-halving"}}
@@ -203,9 +204,11 @@ def outcome(place: Place) -> dict:
         rows = [{name: cell for name, cell in row.items() if name not in TIMES} for row in csv.DictReader(file)]
     return {
         "state": record.state,
-        "ends": sorted(line["content"]["trial"] for line in lines if line["event"] == "trial-ended"),
+        "ends": sorted((line["phase"], line["content"]["trial"]) for line in lines if line["event"] == "trial-ended"),
         "rows": rows,
         "curves": [[(each.epoch, each.metrics) for each in trial.progress] for trial in record.trials],
+        "verdict": (record.confirmation["verdict"], record.confirmation["chosen"]),
+        "repeats": [each["values"] for each in record.confirmation["candidates"]],
         "best": (record.best.spec.number, record.best.result.value),
         "model": (place.folder / "best" / "model.safetensors").read_bytes(),
         "test": (record.test["metrics"], record.test["readings"]),

@@ -260,7 +260,10 @@ class ConfirmConfig(Config):
     alpha: float = Field(0.05, gt=0, lt=0.5, description="chance of a false winner that is accepted")
     margin: float = Field(0.005, gt=0, description="differences of the metric within this do not matter")
     max_share: float = Field(
-        0.5, gt=0, description="of the time that the trials of the search took, how much the confirmation may take"
+        0.5,
+        gt=0,
+        description="of the time that the trials of the search took, how much the confirmation may take; without limit"
+        " with search.deterministic",
     )
 
 
