@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,12 @@ def _key(record: StudyRecord, config: ConfirmConfig) -> str:
 
 
 def confirm(
-    record: StudyRecord, loaded: LoadedStudy, prepared: Prepared, phase: Phase, view: RoundsView
+    record: StudyRecord,
+    loaded: LoadedStudy,
+    prepared: Prepared,
+    phase: Phase,
+    view: RoundsView,
+    only: Collection[int] | None = None,
 ) -> StudyRecord:
     """Trains the best configurations of a finished search again, and returns the record with what came out.
 
@@ -60,12 +66,13 @@ def confirm(
         prepared: its data.
         phase: what the trainings run with; its name is put in here.
         view: what a person sees.
+        only: the trials between which it is to be decided; None: the best, and the study as written.
     """
     config = loaded.config.confirm
     assert config is not None
     key, planned = _key(record, config), looks(config.max_repeats)
     design = _Design.of(record, config, prepared, loaded.config.seed)
-    candidates = _candidates(record, config, prepared)
+    candidates = _candidates(record, config, prepared, only)
     budget = config.max_share * sum(_seconds(trial, prepared) for trial in record.trials)
     if any(stage.config.deterministic for stage in loaded.stages):
         budget = math.inf  # time, which is never the same, must decide nothing
@@ -200,11 +207,21 @@ def _row_scores(metric: str, path: Path) -> Scores:
         return row_scores(metric, outcomes["labels"].astype(np.int64), outcomes["probabilities"])
 
 
-def _candidates(record: StudyRecord, config: ConfirmConfig, prepared: Prepared) -> list[Candidate]:
-    """Returns the best configurations, the best first, the study as written second where it is none of them."""
+def _candidates(
+    record: StudyRecord, config: ConfirmConfig, prepared: Prepared, only: Collection[int] | None
+) -> list[Candidate]:
+    """Returns the best configurations, the best first, the study as written second where it is none of them.
+
+    One that was measured several times counts by its mean, and is known by the first of its trials.
+    """
     sign = -1 if record.objective.direction == "maximize" else 1
-    measured = {dump_json(trial.spec.config): trial for trial in reversed(record.trials) if _is_measured(trial)}
-    ranked = sorted(measured.values(), key=lambda trial: (sign * _value(trial), trial.spec.number))
+    trials: dict[str, list[TrialRecord]] = {}
+    for trial in filter(_is_measured, record.trials):
+        trials.setdefault(dump_json(trial.spec.config), []).append(trial)
+    means = {each[0].spec.number: sign * fmean(map(_value, each)) for each in trials.values()}
+    ranked = sorted((each[0] for each in trials.values()), key=lambda trial: means[trial.spec.number])
+    if only is not None:
+        return [_found(trial, prepared) for trial in ranked if trial.spec.number in only]
     base = [trial for trial in ranked[config.top :] if trial.spec.number == 0 and _has_base(record)]
     return [_found(trial, prepared) for trial in (*ranked[:1], *base, *ranked[1 : config.top])]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from textune.config.load import LoadedStudy, StageSpace
@@ -10,8 +11,10 @@ from textune.confirmation import confirm
 from textune.data import Cache, Prepared
 from textune.execution.base import Executor
 from textune.records import StudyRecord, StudyStart
+from textune.report.ablation import ablations
 from textune.reuse import EarlierStages, SharedResults
 from textune.run_folder import RunFolder
+from textune.search.one_at_a_time import OneAtATimeSampler
 from textune.session import ModelKeeper
 from textune.study import Phase, Search, close, search
 from textune.tracking.confirmation import ConfirmationTable
@@ -62,6 +65,7 @@ class Course:
             console,
         ]
         self._opening: Search | None = None
+        self._candidates: list[int] | None = None
 
     def run(self) -> StudyRecord:
         """Searches stage by stage, confirms, and returns what happened; `end` is still to come."""
@@ -79,15 +83,42 @@ class Course:
         chosen: list[Mapping[str, Any]] = []
         record: StudyRecord | None = None
         for number in range(len(self._loaded.stages)):
-            phase = self._search(number, self._loaded.stage(number, *chosen), record)
+            stage = self._loaded.stage(number, *chosen)
+            phase = self._search(number, stage, record)
             self._opening = self._opening or phase
             ran = search(phase)
             record = ran if record is None else _joined(record, ran)
             if ran.state != "done" or ran.best is None:
                 return record
+            if getattr(stage.config.sampler, "combine", False):
+                record = self._combined(phase, stage, record)
             chosen.append(ran.best.spec.params)
         assert record is not None
         return record
+
+    def _combined(self, phase: Search, stage: StageSpace, record: StudyRecord) -> StudyRecord:
+        """Tries the changes together that are surely better alone; they, and the best single one, are confirmed."""
+        ablation = next(each for each in ablations(record, self._folder.path) if each.stage == phase.stage)
+        changes, single = ablation.combination(), ablation.best_change()
+        best = [effect.trials[0] for effect in ablation.effects if {effect.path: effect.value} == single]
+        self._candidates = [trial.spec.number for trial in (*ablation.base.trials[:1], *best)]
+        if len(changes) < 2:
+            return record
+        number = len(record.trials)
+        ran = search(
+            replace(
+                phase,
+                name=f"{phase.name}-combination",
+                opens=False,
+                own_limits=(1, None),
+                sampler=OneAtATimeSampler([stage.space.changed(changes)], 1),
+                base=None,
+                stage=len(self._loaded.stages) + phase.stage,
+                first=number,
+            )
+        )
+        self._candidates.append(number)
+        return _joined(record, ran)
 
     def _search(self, number: int, stage: StageSpace, before: StudyRecord | None) -> Search:
         config, settings = self._loaded.config, stage.config
@@ -126,7 +157,7 @@ class Course:
             folder=folder,
             trackers=[ConfirmationTable(folder.confirmation_table), view],
         )
-        return confirm(record, self._loaded, self._prepared, phase, view)
+        return confirm(record, self._loaded, self._prepared, phase, view, self._candidates)
 
     def _start(self) -> StudyStart:
         config = self._loaded.config

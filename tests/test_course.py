@@ -1,0 +1,57 @@
+import pytest
+
+from textune import commands
+from textune.records import TrialState
+
+STUDY = {
+    "name": "tiny",
+    "data": {"kind": "synthetic", "rows": 1500},
+    "model": {"embedding": {"size": 16}, "encoder": {"kind": "bag-of-words", "ngrams": 1}},
+    "training": {"epochs": 3, "optimizer": {"kind": "adam", "learning_rate": 3e-4}},
+    "execution": "serial",
+}
+RATE, NGRAMS, SIZE = "training.optimizer.learning_rate", "model.encoder.ngrams", "model.embedding.size"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path / "cache"))
+
+    def run(**sections):
+        return commands.run({**STUDY, **sections}, out=tmp_path / "run", quiet=True).record
+
+    return run
+
+
+def test_the_best_of_a_stage_is_the_base_of_the_next_and_is_not_trained_again(run):
+    stages = [
+        {"space": {RATE: [3e-4, 1e-2]}, "sampler": "grid"},
+        {"space": {SIZE: [8, 16]}, "sampler": "grid"},
+    ]
+    record = run(search=stages, confirm="off", data={"kind": "synthetic", "rows": 400})
+    first = [trial for trial in record.trials if trial.spec.stage == 0]
+    second = [trial for trial in record.trials if trial.spec.stage == 1]
+    assert [trial.spec.number for trial in (*first, *second)] == [0, 1, 2, 3]
+    best = max(first, key=lambda trial: trial.result.value)
+    rates = {trial.spec.config["training"]["optimizer"]["learning_rate"] for trial in second}
+    assert rates == {best.spec.params[RATE]}
+    assert second[0].result.seconds == 0
+    assert second[0].result.value == best.result.value
+
+
+def test_changes_that_are_surely_better_are_tried_together_and_confirmed_against_base_and_best_change(run):
+    record = run(
+        search={
+            "space": {RATE: [3e-4, 1e-2], NGRAMS: [1, 2]},
+            "sampler": {"kind": "one-at-a-time", "repeats": 3, "combine": True},
+        },
+        data={"kind": "synthetic", "rows": 3000},
+        confirm={"max_repeats": 3, "max_share": 1000.0},
+    )
+    *alone, together = record.trials
+    assert len(alone) == 9
+    assert together.spec.params == {RATE: 1e-2, NGRAMS: 2}
+    assert together.result.state is TrialState.COMPLETE
+    candidates = {each["trial"] for each in record.confirmation["candidates"]}
+    assert candidates == {0, together.spec.number, *(candidates & {1, 2})}
+    assert len(candidates) == 3
