@@ -130,6 +130,8 @@ def _winner(
         f"of a false winner at most {level_of(confirmation['alpha'])}). Nearest is trial {nearest['trial']}, "
         f"{number(nearest['difference'])} behind after {nearest['repeats']} repeats{_within(nearest)}."
     )
+    if (nearest["low"] or 0.0) <= 0:  # the race needs comparisons with the leader alone, and so asks for less
+        text += f" The interval holds for all pairs together; by Holm's test of the leader p is {number(nearest['p'])}."
     return Statement("good", text)
 
 
