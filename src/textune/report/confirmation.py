@@ -149,14 +149,14 @@ def race_section(race: RaceTable | None, plot: Callable[[Figure], str]) -> str:
     heads += [
         Cell(head, "number")
         for head in (
-            "in the search",
+            "search",
             "repeats",
             "mean",
             "behind",
             "interval",
-            "behind whom",
+            "leader",
             "parameters",
-            "a training",
+            "each",
         )
     ]
     heads.append(Cell("outcome"))
