@@ -36,6 +36,7 @@ def test_the_promised_examples_are_there():
         "imdb-rnn",
         "imdb-ablation",
         "imdb-distilbert",
+        "sst5-confirmed",
         "sst5-minilm",
         "tripadvisor-dates",
     }
