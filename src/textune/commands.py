@@ -117,11 +117,7 @@ def _run(loaded: LoadedStudy, place: Path | RunFolder, past: Past | None, held: 
         prepared = prepare_data(loaded.config, loaded.folders, cache)
         facts = session.gather_facts(loaded, prepared, cache, console.say)
         header = session.study_header(loaded, facts, prepared)
-        if isinstance(place, RunFolder):
-            folder = place
-        else:
-            folder = RunFolder.create(place)
-            held.enter_context(FolderLock(folder.path))
+        folder = RunFolder.taken(place, held)
         if past is not None:
             resume.refuse_other_data(past, prepared.fingerprint, folder)
             header["notes"] = resume.version_notes(past, header)

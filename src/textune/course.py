@@ -92,6 +92,8 @@ class Course:
                 return record
             if getattr(stage.config.sampler, "combine", False):
                 record = self._combined(phase, stage, record)
+                if record.state != "done":
+                    return record
             chosen.append(ran.best.spec.params)
         assert record is not None
         return record

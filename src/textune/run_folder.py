@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,6 +63,15 @@ class RunFolder:
         except OSError as error:
             raise RunFolderError(f"{path} cannot be made: {error.strerror}; name another folder with --out") from error
         return cls(path)
+
+    @classmethod
+    def taken(cls, place: Path | RunFolder, held: ExitStack) -> RunFolder:
+        """Returns a folder that is locked already, or makes one at a path, whose lock `held` keeps."""
+        if isinstance(place, RunFolder):
+            return place
+        folder = cls.create(place)
+        held.enter_context(FolderLock(folder.path))
+        return folder
 
     @classmethod
     def find(cls, path: Path) -> RunFolder:

@@ -14,7 +14,6 @@ from textune.execution.base import Executor
 from textune.fidelity.design import ENOUGH, Design
 from textune.records import StudyRecord, StudyStart
 from textune.run_folder import RunFolder
-from textune.storage import FolderLock
 from textune.study import Listed, Phase, run_plan
 from textune.tracking.console import Console
 from textune.tracking.log import EventLog, Past
@@ -65,11 +64,7 @@ def train(
         console.say(f"{few} different configurations are few to say something of; take {ENOUGH} or more")
     with closing(start(cache.root)) as executor:
         prepared = prepare_data(loaded.config, loaded.folders, cache)
-        if isinstance(place, RunFolder):
-            folder = place
-        else:
-            folder = RunFolder.create(place)
-            held.enter_context(FolderLock(folder.path))
+        folder = RunFolder.taken(place, held)
         if past is not None:
             resume.refuse_other_data(past, prepared.fingerprint, folder)
         header = _header(design, prepared)

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
-from textune.records import StudyStart, TrialResult, TrialSpec
-from textune.tracking.base import Event, Tracker
-from textune.tracking.table import cell, rounded
+from textune.records import StudyRecord, TrialResult, TrialSpec
+from textune.tracking.table import TableTracker, cell, rounded
 
 __all__ = ["ConfirmationTable"]
 
 
-class ConfirmationTable(Tracker):
+class ConfirmationTable(TableTracker):
     """Columns: run, trial (of the search), purpose, repeat, rows, state, reason, metrics, epochs, seconds, params."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._metrics: tuple[str, ...] = ()
-        self._params: tuple[str, ...] = ()
-        self._specs: dict[int, TrialSpec] = {}
+    def finish(self, study: StudyRecord) -> None:
+        """Rows stay in the order in which trainings ended."""
 
-    def start(self, study: StudyStart) -> None:
-        self._metrics, self._params = study.metrics, study.paths
+    def _header(self) -> list[str]:
         names = ["run", "trial", "purpose", "repeat", "rows", "state", "reason", *self._metrics, "epochs", "seconds"]
-        self._path.unlink(missing_ok=True)  # of an earlier session, whose events are all told again
-        self._append([*names, *map(cell, self._params)])
-
-    def record(self, event: Event) -> None:
-        if isinstance(event, TrialSpec):
-            self._specs[event.number] = event
-        elif isinstance(event, TrialResult):
-            self._append(self._row(self._specs.pop(event.trial), event))
+        return [*names, *map(cell, self._params)]
 
     def _row(self, spec: TrialSpec, result: TrialResult) -> list[str]:
         repeat, params = spec.repeat, spec.params
@@ -49,7 +34,3 @@ class ConfirmationTable(Tracker):
             rounded(result.seconds, 3),
             *(cell(params[path]) if path in params else "" for path in self._params),
         ]
-
-    def _append(self, row: list[str]) -> None:
-        with self._path.open("a", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerow(row)
