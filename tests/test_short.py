@@ -5,6 +5,7 @@ import json
 import pytest
 
 from textune import commands
+from textune.errors import DataError, StudyError
 from textune.records import Fidelity
 from textune.report.verdict import verdict
 from textune.storage import LineLog, read_events
@@ -87,3 +88,29 @@ class TestASearchInShortForm:
         chosen = [each.record.confirmation["candidates"] for each in (whole, again)]
         assert [each["values"] for each in chosen[0]] == [each["values"] for each in chosen[1]]
         assert (again.folder.best / "model.safetensors").is_file()
+
+    def test_of_months_trains_on_the_newest_and_confirms_on_all(self, run):
+        rolling = {"kind": "rolling", "train_months": 6, "valid_months": 3, "ranges": 2}
+        finished = run(split=rolling, short={"window": 2})
+        assert {trial.spec.fidelity for trial in finished.record.trials} == {Fidelity(window=2)}
+        assert {each.spec.fidelity for each in finished.record.repeats} == {Fidelity()}
+        sizes = [
+            {each.result.details["num_parameters"] for each in part}
+            for part in (finished.record.trials, finished.record.repeats)
+        ]
+        assert max(sizes[0]) < min(sizes[1]), "fewer rows, fewer words"
+        assert "newest months 2" in statements(finished)
+
+
+def test_no_search_begins_on_rows_that_cannot_be_cut_short(tiny_study, tmp_path):
+    lines = "text,label\n" + "".join(f"a {word} day {day},{word}\n" for day in range(40) for word in ("good", "bad"))
+    (tmp_path / "undated.csv").write_text(lines, encoding="utf-8")
+    study = {**tiny_study, "data": {"kind": "files", "path": str(tmp_path / "undated.csv")}, "short": {"window": 2}}
+    with pytest.raises(DataError, match=r"short.window goes by the dates"):
+        commands.run(study, out=tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_rows_are_cut_short_in_one_way(tiny_study, tmp_path):
+    with pytest.raises(StudyError, match="gives 'share' and 'window'"):
+        commands.run({**tiny_study, "short": {"share": 0.5, "window": 2}}, out=tmp_path / "run", quiet=True)

@@ -104,7 +104,7 @@ def _already_finished(folder: RunFolder, record: StudyRecord, *, quiet: bool) ->
 def _run(loaded: LoadedStudy, place: Path | RunFolder, past: Past | None, held: ExitStack, *, quiet: bool) -> Finished:
     """Runs a study in a new folder (a path: made once the data is known to be sound), or in one that is locked."""
     from textune import resume, session
-    from textune.course import Course
+    from textune.course import Course, check_rows
     from textune.data import Cache
     from textune.report import write_report
     from textune.report.terminal import show as result_table
@@ -115,6 +115,7 @@ def _run(loaded: LoadedStudy, place: Path | RunFolder, past: Past | None, held: 
     cache, (trials, _) = Cache(), loaded.limits
     with Console(quiet=quiet) as console, closing(_executor(loaded, trials, cache.root)) as executor:
         prepared = prepare_data(loaded.config, loaded.folders, cache)
+        check_rows(loaded, prepared)
         facts = session.gather_facts(loaded, prepared, cache, console.say)
         header = session.study_header(loaded, facts, prepared)
         folder = RunFolder.taken(place, held)

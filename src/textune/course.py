@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from textune.config.load import LoadedStudy, StageSpace
 from textune.confirmation import confirm
-from textune.data import Cache, Prepared
+from textune.data import Cache, Prepared, folds_of
 from textune.execution.base import Executor
-from textune.records import StudyRecord, StudyStart
+from textune.records import StudyRecord, StudyStart, TrialSpec
 from textune.report.ablation import ablations
 from textune.reuse import EarlierStages, SharedResults
 from textune.run_folder import RunFolder
@@ -21,7 +21,13 @@ from textune.tracking.confirmation import ConfirmationTable
 from textune.tracking.console import Console
 from textune.tracking.log import SEARCH, EventLog, Past
 
-__all__ = ["Course"]
+__all__ = ["Course", "check_rows"]
+
+
+def check_rows(loaded: LoadedStudy, prepared: Prepared) -> None:
+    """Raises DataError if no trial could train: the short form, or what is set aside, leaves too few rows."""
+    spec = TrialSpec(number=0, fidelity=loaded.config.short.fidelity, aside=_sets_aside(loaded))
+    folds_of(spec, prepared.rows, prepared.splits, loaded.config.seed)
 
 
 class Course:
@@ -145,7 +151,7 @@ class Course:
             first=0 if before is None else len(before.trials),
             folder=self._folder,
             fidelity=config.short.fidelity,
-            aside=config.confirm is not None and config.confirm.rows == "holdout",
+            aside=_sets_aside(self._loaded),
             lag=settings.lag if settings.deterministic else None,
             known=EarlierStages(self._known, () if before is None else before.trials),
             trackers=self._trackers,
@@ -190,3 +196,7 @@ class Course:
 def _joined(record: StudyRecord, ran: StudyRecord) -> StudyRecord:
     trials, seconds = (*record.trials, *ran.trials), record.seconds + ran.seconds
     return ran.model_copy(update={"trials": trials, "seconds": seconds})
+
+
+def _sets_aside(loaded: LoadedStudy) -> bool:
+    return loaded.config.confirm is not None and loaded.config.confirm.rows == "holdout"

@@ -97,10 +97,11 @@ class Objective(Record):
 
 
 class Fidelity(Record):
-    """How much of the full work a measurement used; None means all of it."""
+    """How much of the full work a measurement used; None means all of it. `window` is in months."""
 
     epochs: int | None = None
     share: float | None = None
+    window: int | None = None
     folds: int | None = None
 
 

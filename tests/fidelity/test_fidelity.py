@@ -73,6 +73,15 @@ class TestTheDesign:
             both = {Fidelity(epochs=epochs, share=share) for epochs in (1, 2) for share in (0.1, 0.25, 0.5)}
             assert trained(schedule) == shares | epochs | both
 
+    def test_trains_on_the_newest_months_where_the_split_goes_by_months(self, study):
+        rolling = {"kind": "rolling", "train_months": 8, "ranges": 2}
+        design = Design.of(load_study({**study, "split": rolling}), 3)
+        assert {Fidelity(window=2), Fidelity(window=4)} < {spec.fidelity for spec in design.specs(None)}
+        forms = design.forms(2)
+        assert {Fidelity(window=4, folds=1), Fidelity(epochs=1, window=2)} < set(forms)
+        assert not [each for each in forms if each.share and each.window]
+        assert not [each for each in Design.of(load_study(study), 3).forms(2) if each.window]
+
     def test_is_refused_where_too_little_varies(self, study):
         with pytest.raises(StudyError, match="leads to 1 different configurations"):
             Design.of(load_study({**study, "search": {}}), 20)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textune.tracking.wording import duration, number, params_text, plain, setting, short_names, size
+from textune.records import Fidelity
+from textune.tracking.wording import duration, number, params_text, plain, setting, short_form, short_names, size
 
 
 @given(st.text())
@@ -75,3 +76,9 @@ def test_params_on_one_line():
 
 def test_sizes():
     assert [size(n) for n in (12, 340_000, 1_200_000_000)] == ["12 B", "340 kB", "1.2 GB"]
+
+
+def test_a_short_form_names_what_it_uses():
+    assert short_form(Fidelity()) == "in full"
+    assert short_form(Fidelity(epochs=2, share=0.25)) == "epochs 2, share 25%"
+    assert short_form(Fidelity(window=3, folds=1)) == "newest months 3, newest folds 1"

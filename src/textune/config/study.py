@@ -240,11 +240,20 @@ class ShortConfig(Config):
 
     epochs: int | None = Field(None, ge=1, description="epochs of a trial; null: as training.epochs says")
     share: float | None = Field(None, gt=0, le=1, description="share of the train rows; null: all")
+    window: int | None = Field(
+        None, ge=1, description="the newest calendar months of the train rows only, which must be dated; null: all"
+    )
     folds: int | None = Field(None, ge=1, description="the newest folds or date ranges only; null: all")
+
+    @model_validator(mode="after")
+    def _rows_are_cut_in_one_way(self) -> ShortConfig:
+        if self.share is not None and self.window is not None:
+            raise ValueError("gives 'share' and 'window', which both say how many rows train; leave one of them out")
+        return self
 
     @property
     def fidelity(self) -> Fidelity:
-        return Fidelity(epochs=self.epochs, share=self.share, folds=self.folds)
+        return Fidelity(**self.model_dump())
 
 
 class ConfirmConfig(Config):

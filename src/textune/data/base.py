@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from textune.config.base import Config
+from textune.errors import DataError
 
 if TYPE_CHECKING:
     import tokenizers
@@ -83,6 +84,24 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def dated(self, asker: str, otherwise: str) -> NDArray[np.datetime64]:
+        """Returns `dates_N` to something that goes by them.
+
+        Args:
+            asker: what does, for the message.
+            otherwise: what a user may do without dates.
+
+        Raises:
+            DataError: a row has no date.
+        """
+        if self.dates_N is not None and not np.isnat(self.dates_N).any():
+            return self.dates_N
+        lacking = "no dates" if self.dates_N is None else f"{int(np.isnat(self.dates_N).sum()):,} rows without a date"
+        raise DataError(
+            f"{asker} goes by the dates of the rows, and the data has {lacking}; name the column of the dates with "
+            f"data.date, or {otherwise}"
+        )
 
 
 @dataclass(frozen=True)
@@ -202,6 +221,11 @@ class SplitConfig(Config):
     def plan(self) -> tuple[str, ...]:
         """Returns what can be said of the parts before any row is read, a line each."""
         return ()
+
+    @property
+    def num_train_months(self) -> int | None:
+        """How many calendar months each fold trains on; None if that is not for the split to say."""
+        return None
 
     @abstractmethod
     def assign(self, rows: Rows, seed: int) -> Splits:

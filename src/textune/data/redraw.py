@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from textune.data.base import Fold, Rows, Splits
 from textune.data.sampling import deal
 from textune.errors import DataError
-from textune.records import TrialSpec
+from textune.records import Fidelity, TrialSpec
 from textune.seeds import generator
 
-__all__ = ["folds_of", "redraw"]
+__all__ = ["folds_of", "part_trained", "redraw"]
 
 Ids = NDArray[np.int64]
 
@@ -34,7 +34,7 @@ def folds_of(spec: TrialSpec, rows: Rows, splits: Splits, seed: int) -> dict[int
         seed: of the study.
 
     Raises:
-        DataError: there are too few rows.
+        DataError: there are too few rows, or they lack the dates that a short form goes by.
     """
     repeat = spec.repeat if spec.repeat is not None and spec.repeat.purpose != "full" else None
     if repeat is not None and repeat.rows == "resplit":
@@ -43,10 +43,29 @@ def folds_of(spec: TrialSpec, rows: Rows, splits: Splits, seed: int) -> dict[int
         fold, aside = _keep_aside(rows, splits, seed)
         if repeat is not None:
             return {0: Fold(np.union1d(fold.train, fold.valid), aside)}
-        return {0: _shortened(rows, fold, spec.fidelity.share, seed)}
+        return {0: _shortened(rows, fold, spec.fidelity, seed)}
     numbers = range(len(splits.folds)) if spec.folds is None else spec.folds
     newest = numbers if spec.fidelity.folds is None else numbers[-spec.fidelity.folds :]
-    return {number: _shortened(rows, splits.folds[number], spec.fidelity.share, seed) for number in newest}
+    return {number: _shortened(rows, splits.folds[number], spec.fidelity, seed) for number in newest}
+
+
+def part_trained(spec: TrialSpec, rows: Rows, splits: Splits, seed: int) -> float:
+    """Returns how many rows a trial trains on, as a part of those it would train on in full; 0 … 1.
+
+    Args:
+        spec: of the trial.
+        rows: of the data set.
+        splits: those of the study.
+        seed: of the study.
+
+    Raises:
+        DataError: as for `folds_of`.
+    """
+    in_full = spec.model_copy(update={"fidelity": Fidelity()})
+    part, whole = (
+        sum(len(fold.train) for fold in folds_of(each, rows, splits, seed).values()) for each in (spec, in_full)
+    )
+    return part / whole
 
 
 def redraw(rows: Rows, splits: Splits, seed: int, number: int, *, estimate: bool = False) -> Fold:
@@ -88,11 +107,29 @@ def _keep_aside(rows: Rows, splits: Splits, seed: int) -> tuple[Fold, Ids]:
     return Fold(np.setdiff1d(fold.train, _with_groups(rows, aside)), fold.valid), aside
 
 
-def _shortened(rows: Rows, fold: Fold, share: float | None, seed: int) -> Fold:
-    """Returns a fold that trains on a share of its train rows, labels in proportion and groups whole; None: on all."""
-    if share is None or share >= 1:
+def _shortened(rows: Rows, fold: Fold, fidelity: Fidelity, seed: int) -> Fold:
+    """Returns a fold of fewer train rows: a share, labels in proportion and groups whole, or those of the last months.
+
+    Raises:
+        DataError: they lack dates, or are of one class.
+    """
+    if fidelity.window is not None:
+        return Fold(_newest(rows, fold.train, fidelity.window), fold.valid)
+    if fidelity.share is None or fidelity.share >= 1:
         return fold
-    return Fold(_drawn(rows, fold.train, share, seed, "short"), fold.valid)
+    return Fold(_drawn(rows, fold.train, fidelity.share, seed, "short"), fold.valid)
+
+
+def _newest(rows: Rows, ids: Ids, window: int) -> Ids:
+    """Returns the rows of the last months, the month of the newest row being the last."""
+    months_N = rows.dated("short.window", "take short.share").astype("datetime64[M]").astype(np.int64)[ids]
+    newest: Ids = ids[months_N > months_N.max() - window]
+    if len(np.unique(rows.labels_N[newest])) < 2:
+        raise DataError(
+            f"the newest {window} of the months of a train part hold one class only, and a classifier needs two; raise "
+            "short.window, or take short.share"
+        )
+    return newest
 
 
 def _share(size: int, wanted: int) -> float:

@@ -133,6 +133,11 @@ class RollingConfig(SplitConfig):
         lines = [f"range {number}: {each}" for number, each in enumerate(plan.ranges, 1)]
         return (*lines, f"test {plan.test}") if len(plan.test) else tuple(lines)
 
+    @property
+    def num_train_months(self) -> int | None:
+        lengths = [len(each.train) for each in self._ranges_of_windows()]
+        return max(lengths, default=self.train_months)
+
     def assign(self, rows: Rows, seed: int) -> Splits:  # noqa: ARG002 - dates leave nothing to chance
         dates_N = _dates(rows)
         months_N = dates_N.astype("datetime64[M]").astype(np.int64)
@@ -193,13 +198,7 @@ class RollingConfig(SplitConfig):
 
 
 def _dates(rows: Rows) -> NDArray[np.datetime64]:
-    if rows.dates_N is not None and not np.isnat(rows.dates_N).any():
-        return rows.dates_N
-    lacking = "no dates" if rows.dates_N is None else f"{int(np.isnat(rows.dates_N).sum()):,} rows without a date"
-    raise DataError(
-        f"split 'rolling' divides rows by their dates, and the data has {lacking}; name the column of the dates with "
-        "data.date, or choose another split"
-    )
+    return rows.dated("split 'rolling'", "choose another split")
 
 
 def _test(rows: Rows, plan: _Plan, months_N: NDArray[np.int64]) -> Mask:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from textune.config.load import LoadedStudy
+from textune.data import Prepared, part_trained
 from textune.errors import Problem, StudyError, TextuneError
 from textune.records import Fidelity, Repeat, TrialSpec
 from textune.run_folder import RunFolder
@@ -23,6 +24,7 @@ FULL, AGAIN, SHORT = range(3)
 """Numbers of the trainings of a configuration: two in full of different seeds, and those in short of a third one."""
 EPOCH_PARTS = (0.25, 0.5)
 SHARES = (0.1, 0.25, 0.5)
+WINDOW_PARTS = (0.25, 0.5)
 IN_FULL = Fidelity()
 
 
@@ -72,6 +74,12 @@ class Design:
         )
 
     @cached_property
+    def windows(self) -> tuple[int, ...]:
+        """Numbers of months of the short forms: none where the split does not go by months."""
+        whole = cast("Any", self.loaded.config.split).num_train_months or 0
+        return tuple(sorted({each for each in (round(part * whole) for part in WINDOW_PARTS) if 1 <= each < whole}))
+
+    @cached_property
     def is_nested(self) -> bool:
         """Whether fewer epochs are the beginning of more: learning rates do not depend on how many there are."""
         schedule = cast("Any", self.loaded.config.training.schedule)  # typed by role at run time
@@ -100,27 +108,32 @@ class Design:
                 )
         return specs
 
-    def work(self, spec: TrialSpec) -> float:
-        """Returns how long a training takes, as a share of one in full."""
-        epochs = int(spec.config["training"]["epochs"])
-        return min(spec.fidelity.epochs or epochs, epochs) / epochs * (spec.fidelity.share or 1.0)
+    def work(self, prepared: Prepared) -> list[float]:
+        """Returns how long each training takes, as a part of one in full."""
+        parts: dict[Fidelity, float] = {}
+        return [self._work(spec, prepared, parts) for spec in self.specs(None)]
+
+    def _work(self, spec: TrialSpec, prepared: Prepared, parts: dict[Fidelity, float]) -> float:
+        fidelity, epochs = spec.fidelity, int(spec.config["training"]["epochs"])
+        if fidelity not in parts:
+            parts[fidelity] = part_trained(spec, prepared.rows, prepared.splits, self.loaded.config.seed)
+        return min(fidelity.epochs or epochs, epochs) / epochs * parts[fidelity]
 
     def source(self, fidelity: Fidelity) -> tuple[int, Fidelity] | None:
         """Returns the training of which a short form is a part; None: of both in full."""
-        epochs = None if self.is_nested else fidelity.epochs
-        if epochs is None and fidelity.share is None:
-            return None
-        return SHORT, Fidelity(epochs=epochs, share=fidelity.share)
+        trained = fidelity.model_copy(update={"folds": None, **({"epochs": None} if self.is_nested else {})})
+        return None if trained == IN_FULL else (SHORT, trained)
 
     def forms(self, num_folds: int) -> list[Fidelity]:
-        """Returns the short forms: fewer epochs, a share of the rows, the newest folds, or two of these."""
+        """Returns the short forms: fewer epochs, fewer of the rows, the newest folds, or two of these."""
         folds = {1, num_folds // 2} - {0, num_folds} if num_folds > 1 else set()
+        fewer_rows = [*((share, None) for share in SHARES), *((None, window) for window in self.windows)]
         return [
-            Fidelity(epochs=epochs, share=share, folds=newest)
+            Fidelity(epochs=epochs, share=share, window=window, folds=newest)
             for epochs in (None, *self.epochs)
-            for share in (None, *SHARES)
+            for share, window in ((None, None), *fewer_rows)
             for newest in (None, *sorted(folds))
-            if 1 <= sum(part is not None for part in (epochs, share, newest)) <= 2
+            if 1 <= sum(part is not None for part in (epochs, share or window, newest)) <= 2
         ]
 
     def _trainings(self) -> Iterator[tuple[int, Fidelity]]:

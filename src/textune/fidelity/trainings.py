@@ -70,7 +70,7 @@ def train(
         header = _header(design, prepared)
         session.write_study(loaded, folder, header)
         with closing(EventLog(folder.path)) as log:
-            phase = _phase(design, header, executor, folder, log, past, console.say)
+            phase = _phase(design, prepared, header, executor, folder, log, past, console.say)
             log.start(phase.start, resumed=past is not None)
             record = run_plan(phase, Listed(design.specs(phase.folder)))
     if record.state != "done":
@@ -94,6 +94,7 @@ def _header(design: Design, prepared: Prepared) -> dict[str, Any]:
 
 def _phase(
     design: Design,
+    prepared: Prepared,
     header: Mapping[str, Any],
     executor: Executor,
     folder: RunFolder,
@@ -118,7 +119,7 @@ def _phase(
         folder=folder.fidelity,
         log=log,
         past=past,
-        trackers=[Trainings(say, [design.work(spec) for spec in specs], executor.slots)],
+        trackers=[Trainings(say, design.work(prepared), executor.slots)],
         max_retries=execution.max_retries,
         trial_timeout_seconds=execution.timeout_seconds,
     )

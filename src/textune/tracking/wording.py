@@ -75,7 +75,12 @@ def size(num_bytes: float) -> str:
 def short_form(fidelity: Fidelity) -> str:
     """Returns `epochs 2, share 25%`; `in full` where nothing is left out."""
     share = None if fidelity.share is None else f"{100 * fidelity.share:g}%"
-    parts = (("epochs", fidelity.epochs), ("share", share), ("newest folds", fidelity.folds))
+    parts = (
+        ("epochs", fidelity.epochs),
+        ("share", share),
+        ("newest months", fidelity.window),
+        ("newest folds", fidelity.folds),
+    )
     return ", ".join(f"{name} {value}" for name, value in parts if value is not None) or "in full"
 
 
