@@ -34,8 +34,8 @@ class Study:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The complete trial with the best objective."""
-        return self.record.best
+        """The trial whose configuration is handed over: what the confirmation chose, or else the best of the search."""
+        return self.record.chosen
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -59,7 +59,7 @@ class Study:
 
     @cached_property
     def pipeline(self) -> Pipeline:
-        """The model of the best trial, with its tokenizer and classes."""
+        """The model of `best`, with its tokenizer and classes."""
         from textune.serve.predict import find_pipeline
 
         return find_pipeline(self.folder)

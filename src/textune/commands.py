@@ -299,9 +299,9 @@ def show(path: Path, *, as_json: bool = False) -> Any:
 
         return found if as_json else fidelity_table(found)
     if as_json:
-        from textune.report.summary import show_json
+        from textune.report.as_json import show_json
 
-        return show_json(finished.record)
+        return show_json(finished.record, finished.folder.path)
     from textune.report.terminal import show as result_table
 
     return result_table(finished.record, finished.folder.path)

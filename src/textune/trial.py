@@ -9,8 +9,6 @@ while it runs, `checkpoint.safetensors`, from which a later attempt goes on.
 
 from __future__ import annotations
 
-import contextlib
-import math
 import statistics
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +37,7 @@ from textune.data import (
 )
 from textune.devices import device
 from textune.errors import InterruptedTrial
+from textune.micro_batch import MicroBatch
 from textune.pipeline import Pipeline, PipelineConfig
 from textune.records import EndReason, Fidelity, Progress, TrialRecord, TrialResult, TrialSpec
 from textune.registry import load_plugin
@@ -224,7 +223,7 @@ class _Training:
         self.model.to(device())
         self.cache, self.inputs = cache, self.examples
         self.order, self.dropout = derive(spec.seed, "order", part), derive(spec.seed, "dropout", part)
-        self.micro_batch = _MicroBatch(self, cache, memory_bytes)
+        self.micro_batch = MicroBatch(cache, self._size(), config.training.batch_size, spec.halvings, memory_bytes)
 
     def run(
         self, number: int, valid: NDArray[np.int64], past: Past, checkpoints: Checkpoints
@@ -329,40 +328,14 @@ class _Training:
         cut, tokens = (self.max_length, self.keep), self.model.encoder.tokens_per_batch
         return eval_batches(self.inputs, self.prepared.labels_N, rows, *cut, tokens_per_batch=tokens)
 
+    def _size(self) -> list[Any]:
+        """Returns what the memory of a step depends on, beside the number of rows."""
+        training, parameter = self.config.training, next(self.model.parameters())
+        numbers = [len(self.vocabulary), len(self.prepared.classes), self.max_length]
+        return [str(parameter.device), self.config.model.dump(), numbers, training.optimizer.kind, training.precision]
+
     def _class_counts(self) -> NDArray[np.int64]:
         return np.bincount(self.prepared.labels_N[self.rows], minlength=len(self.prepared.classes))
-
-
-class _MicroBatch:
-    """Remembers in the cache how many rows of a batch fitted into memory at once, for later trials of such a model.
-
-    Only where a whole batch did not fit: there is no note else.
-    """
-
-    def __init__(self, training: _Training, cache: Cache, memory_bytes: int | None) -> None:
-        config = training.config
-        self._cache = cache
-        self._key = content_key(
-            "micro-batch",
-            str(next(training.model.parameters()).device),
-            config.model.dump(),
-            [len(training.vocabulary), len(training.prepared.classes), training.max_length],
-            [config.training.optimizer.kind, config.training.precision],
-            memory_bytes,
-        )
-        self._noted: int | None = cache.note(self._key)
-        self._halved = math.ceil(config.training.batch_size / 2**training.spec.halvings)
-        self._halvings = training.spec.halvings
-
-    def first(self) -> int | None:
-        """Returns what to begin with, None for whole batches."""
-        return min((size for size in (self._noted, self._halved if self._halvings else None) if size), default=None)
-
-    def note(self, micro_batch: int | None) -> None:
-        if micro_batch is not None and micro_batch != self._noted:
-            self._noted = micro_batch
-            with contextlib.suppress(OSError):  # it is a hint
-                self._cache.write_note(self._key, micro_batch)
 
 
 def _result(spec: TrialSpec, training: _Training, past: Past, folds: list[dict[str, Any]]) -> TrialResult:

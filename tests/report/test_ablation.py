@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from textune.records import EndReason, Objective, StudyRecord, TrialRecord, TrialResult, TrialSpec
 from textune.report.ablation import ablation_section, ablations, difference_text
+from textune.report.as_json import show_json
 from textune.report.page import write_report
 from textune.report.terminal import show
 
@@ -223,3 +225,25 @@ def test_page_and_terminal_show_the_table(run_folder):
         assert difference_text(effect, ablation)[1] in shown(study, width=80)
     assert text.index("max_length") < text.index("sgd") < text.index("gru")
     assert "One variable at a time" not in write_report(run_folder, make_study(sampler="grid")).read_text("utf-8")
+
+
+def test_json_has_the_numbers_of_the_table(run_folder):
+    record = make_study()
+    (told,) = json.loads(json.dumps(show_json(record, run_folder), allow_nan=False))["one_at_a_time"]
+    (ablation,) = ablations(record, run_folder)
+    assert told["combination"] == ablation.combination()
+    assert told["base"]["metrics"]["valid.accuracy"] == pytest.approx(ablation.base.mean("valid.accuracy"))
+    changes = {(change["path"], change["value"]): change for change in told["changes"]}
+    assert changes.keys() == EFFECTS.keys()
+    assert {key: change["verdict"] for key, change in changes.items()} == {
+        (LENGTH, 25): "worse",
+        (LENGTH, 100): "better",
+        (OPTIMIZER, "sgd"): "worse",
+        (CELL, "gru"): "noise",
+        (CELL, "rnn"): "noise",
+    }
+    longer = by_value(ablation)[LENGTH, 100].change
+    assert changes[LENGTH, 100]["difference"] == pytest.approx(longer.estimate.mean)
+    assert (changes[LENGTH, 100]["low"], changes[LENGTH, 100]["high"]) == (longer.interval.low, longer.interval.high)
+    (unknown,) = show_json(make_study(1))["one_at_a_time"]
+    assert {change["verdict"] for change in unknown["changes"]} == {"unknown"}

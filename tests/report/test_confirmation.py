@@ -13,8 +13,9 @@ from tests.report.confirmations import make_candidate, make_comparison, make_con
 
 from textune.records import Fidelity, Objective, StudyRecord, TrialState
 from textune.report import confirmation as section
+from textune.report.as_json import show_json
 from textune.report.page import page
-from textune.report.summary import show_json, summarize
+from textune.report.summary import summarize
 from textune.report.terminal import show
 from textune.report.verdict import standings, verdict
 

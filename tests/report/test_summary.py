@@ -1,20 +1,13 @@
 from __future__ import annotations
 
-import json
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_fscore_support
 
-from textune.records import EndReason, Objective, StudyRecord, TrialState
-from textune.report.summary import show_json, summarize
-
-
-def result_of(trial, **changes):
-    return trial.model_copy(update={"result": trial.result.model_copy(update=changes)})
+from textune.records import Objective, StudyRecord, TrialState
+from textune.report.summary import summarize
 
 
 def test_best_so_far_only_rises_and_ends_at_the_best(make_study):
@@ -101,32 +94,6 @@ def test_time_is_summed_over_trials(make_study):
     time = summarize(study).time
     assert time.training == pytest.approx(sum(trial.result.seconds for trial in study.trials))
     assert time.per_epoch == pytest.approx(6.1)
-
-
-def test_show_json_has_the_documented_form(make_study):
-    study = make_study()
-    shown = json.loads(json.dumps(show_json(study), allow_nan=False))
-    assert list(shown) == ["name", "state", "trials", "best", "chosen", "confirmation", "test"]
-    assert list(shown["trials"]) == ["complete", "pruned", "failed"]
-    assert sum(shown["trials"].values()) == 30
-    assert list(shown["best"]) == ["trial", "value", "params", "metrics"]
-    assert all(name.startswith("valid.") for name in shown["best"]["metrics"])
-    assert shown["test"]["test.accuracy"] == pytest.approx(0.5136, abs=1e-4)
-
-
-def test_show_json_of_a_study_without_winner(make_study, make_trial):
-    trial = make_trial(0, {}, np.random.default_rng(0), EndReason.DIVERGED)
-    shown = show_json(make_study(trials=(trial,), test=None))
-    assert shown["best"] is None
-    assert shown["test"] is None
-    assert shown["trials"] == {"complete": 0, "pruned": 0, "failed": 1}
-
-
-def test_show_json_turns_what_json_lacks_into_null(make_study, make_trial):
-    trial = make_trial(0, {}, np.random.default_rng(0))
-    metrics = {"valid.accuracy": 0.5, "valid.loss": math.inf}
-    shown = show_json(make_study(trials=(result_of(trial, metrics=metrics, value=0.5),), test=None))
-    assert shown["best"]["metrics"] == {"valid.accuracy": 0.5, "valid.loss": None}
 
 
 @given(st.integers(0, 12), st.integers(0, 10), st.sampled_from(["running", "done", "interrupted", "failed"]))

@@ -32,7 +32,6 @@ __all__ = [
     "Summary",
     "TimeSpent",
     "TrialRow",
-    "show_json",
     "summarize",
 ]
 
@@ -199,36 +198,6 @@ def summarize(
         test=record.test or {},
         header=record.header,
     )
-
-
-def show_json(record: StudyRecord) -> dict[str, Any]:
-    """Returns what `textune show --json` prints; numbers that are not finite become null."""
-    confirmation = record.confirmation
-    return {
-        "name": record.name,
-        "state": record.state,
-        "trials": {state.value: record.count(state) for state in TrialState},
-        "best": _trial_json(record.best),
-        "chosen": _trial_json(record.chosen),
-        "confirmation": None if confirmation is None else {k: v for k, v in confirmation.items() if k != "key"},
-        "test": None if record.test is None else {k: _finite(v) for k, v in record.test.get("metrics", {}).items()},
-    }
-
-
-def _trial_json(trial: TrialRecord | None) -> dict[str, Any] | None:
-    if trial is None or trial.result is None:
-        return None
-    metrics = trial.result.metrics.items()
-    return {
-        "trial": trial.spec.number,
-        "value": _finite(trial.result.value),
-        "params": dict(trial.spec.params),
-        "metrics": {name: _finite(value) for name, value in metrics if name.startswith("valid.")},
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _space(record: StudyRecord) -> dict[str, Mapping[str, Any]]:
