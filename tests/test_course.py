@@ -1,7 +1,10 @@
+import csv
+
 import pytest
 
 from textune import commands
 from textune.records import TrialState
+from textune.report.as_json import show_json
 
 STUDY = {
     "name": "tiny",
@@ -37,6 +40,31 @@ def test_the_best_of_a_stage_is_the_base_of_the_next_and_is_not_trained_again(ru
     assert rates == {best.spec.params[RATE]}
     assert second[0].result.seconds == 0
     assert second[0].result.value == best.result.value
+
+
+def test_what_earlier_stages_chose_is_told_of_every_later_trial(run, tmp_path):
+    stages = [
+        {"space": {RATE: [3e-4, 1e-2]}, "sampler": "grid"},
+        {"space": {SIZE: [8, 16]}, "sampler": "grid"},
+        {"space": {NGRAMS: [1, 2]}, "sampler": "grid"},
+    ]
+    confirm = {"top": 2, "max_repeats": 3, "max_share": 1000.0}
+    record = run(search=stages, data={"kind": "synthetic", "rows": 400}, confirm=confirm)
+    for trial in (*record.trials, *record.repeats):
+        config = trial.spec.config
+        resolved = {
+            RATE: config["training"]["optimizer"]["learning_rate"],
+            SIZE: config["model"]["embedding"]["size"],
+            NGRAMS: config["model"]["encoder"]["ngrams"],
+        }
+        assert trial.spec.choices == {path: resolved[path] for path in trial.spec.choices}
+        assert trial.spec.repeat or len(trial.spec.choices) == trial.spec.stage + 1
+    with (tmp_path / "run" / "trials.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [sum(row[path] != "" for path in (RATE, SIZE, NGRAMS)) for row in rows] == [1, 1, 2, 2, 3, 3]
+    assert show_json(record)["best"]["params"] == record.best.spec.choices
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert all(f'<li title="{path}">' in page for path in record.chosen.spec.choices)
 
 
 def test_changes_that_are_surely_better_are_tried_together_and_confirmed_against_base_and_best_change(run):

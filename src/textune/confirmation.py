@@ -250,7 +250,7 @@ def _value(trial: TrialRecord) -> float:
 def _found(trial: TrialRecord, clock: _Clock) -> Candidate:
     """Returns what the search found; in short form it does not know for how many epochs to train."""
     spec, is_short = trial.spec, trial.spec.fidelity != Fidelity()
-    found = Candidate(spec.number, spec.params, spec.config, None, clock.seconds(trial), (math.inf, math.inf))
+    found = Candidate(spec.number, spec.choices, spec.config, None, clock.seconds(trial), (math.inf, math.inf))
     return found if is_short else _candidate(found, trial.result)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -90,7 +91,7 @@ class Course:
         record: StudyRecord | None = None
         for number in range(len(self._loaded.stages)):
             stage = self._loaded.stage(number, *chosen)
-            phase = self._search(number, stage, record)
+            phase = self._search(number, stage, dict(ChainMap(*reversed(chosen))), record)
             self._opening = self._opening or phase
             ran = search(phase)
             record = ran if record is None else _joined(record, ran)
@@ -128,7 +129,9 @@ class Course:
         self._candidates.append(number)
         return _joined(record, ran)
 
-    def _search(self, number: int, stage: StageSpace, before: StudyRecord | None) -> Search:
+    def _search(
+        self, number: int, stage: StageSpace, inherited: Mapping[str, Any], before: StudyRecord | None
+    ) -> Search:
         config, settings = self._loaded.config, stage.config
         sampler, pruner = cast("Any", (settings.sampler, settings.pruner))  # typed by role at run time
         has_base = settings.include_base or not stage.space.dimensions
@@ -148,6 +151,7 @@ class Course:
             new_pruner=lambda: pruner.build(config.objective),
             base=stage.base_params() if has_base else None,
             stage=number,
+            inherited=inherited,
             first=0 if before is None else len(before.trials),
             folder=self._folder,
             fidelity=config.short.fidelity,

@@ -128,6 +128,7 @@ class TrialSpec(Record):
     """All that a worker needs to evaluate one set of params, beside a place to read data from.
 
     `config` is the resolved trial config (name, seed, plugins, data, split, tokenizer, model, training) as JSON.
+    `inherited` are the params that earlier stages chose, which `params` go on top of.
     `aside` says that a part of the train rows is kept for the confirmation. `repeat` is None in a search; where it is
     not, `candidate` is the trial of the search that is trained once more.
     `folder` is the attempt folder, the only place where the trial writes. `checkpoint` is where an earlier attempt left
@@ -138,6 +139,7 @@ class TrialSpec(Record):
     attempt: int = 1
     stage: int = 0
     params: dict[str, Any] = Field(default_factory=dict)
+    inherited: dict[str, Any] = Field(default_factory=dict)
     config: dict[str, Any] = Field(default_factory=dict)
     objective: Objective = Objective()
     seed: int = 0
@@ -150,6 +152,11 @@ class TrialSpec(Record):
     folder: str | None = None
     checkpoint: str | None = None
     halvings: int = 0
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """All params that set it apart from the study as written, those of earlier stages first."""
+        return {**self.inherited, **self.params}
 
 
 class Progress(Record):

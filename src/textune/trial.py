@@ -288,7 +288,7 @@ class _Training:
     def pipeline(self, precision: str, metrics: Mapping[str, float]) -> Pipeline:
         """Returns what predicts with the weights as they are."""
         self.model.encoder.states_ND = None
-        study = {"name": self.config.name, "trial": self.spec.number, "params": self.spec.params, "metrics": metrics}
+        study = {"name": self.config.name, "trial": self.spec.number, "params": self.spec.choices, "metrics": metrics}
         return Pipeline(
             PipelineConfig(
                 classes=self.prepared.classes,

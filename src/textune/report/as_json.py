@@ -39,7 +39,7 @@ def _trial_json(trial: TrialRecord | None) -> dict[str, Any] | None:
     return {
         "trial": trial.spec.number,
         "value": _finite(trial.result.value),
-        "params": dict(trial.spec.params),
+        "params": trial.spec.choices,
         "metrics": {name: _finite(value) for name, value in metrics if name.startswith("valid.")},
     }
 

@@ -116,10 +116,10 @@ def _big(name: str, score: float | None, below: str) -> str:
 
 
 def _chips(row: TrialRow) -> str:
-    names = short_names(row.params)
+    names = short_names(row.choices)
     chips = "".join(
         f'<li title="{escaped(path)}">{escaped(names[path])} <b>{escaped(setting(value))}</b></li>'
-        for path, value in row.params.items()
+        for path, value in row.choices.items()
     )
     return f'<ul class="params">{chips}</ul>' if chips else ""
 
@@ -300,7 +300,7 @@ def _trials(summary: Summary) -> str:
         cells += [Cell(number(row.metrics.get(name)), "number") for name in metrics]
         cells += [Cell(count(row.best_epoch), "number"), Cell(count(row.epochs), "number")]
         cells += [Cell(duration(row.seconds), "number")]
-        cells += [Cell(setting(row.params[path]) if path in row.params else "", "number") for path in paths]
+        cells += [Cell(setting(row.choices[path]) if path in row.choices else "", "number") for path in paths]
         rows.append(cells)
         classes.append("winner" if row.number == chosen else row.state)
     return f'<h2 id="trials">All trials</h2>{_scrolling(table(heads, rows, classes))}'

@@ -40,7 +40,10 @@ RUNNING = "running"
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One trial; `value` is the objective at its best epoch. `params` names the base point's own values too."""
+    """One trial; `value` is the objective at its best epoch. `params` names the base point's own values too.
+
+    `inherited` are the params that earlier stages chose for it.
+    """
 
     number: int
     state: str
@@ -52,6 +55,11 @@ class TrialRow:
     seconds: float | None
     seconds_per_epoch: float | None
     params: Mapping[str, Any]
+    inherited: Mapping[str, Any]
+
+    @property
+    def choices(self) -> Mapping[str, Any]:
+        return {**self.inherited, **self.params}
 
 
 @dataclass(frozen=True)
@@ -230,6 +238,7 @@ def _row(trial: TrialRecord, space: Mapping[str, Any]) -> TrialRow:
             seconds=None,
             seconds_per_epoch=None,
             params=params,
+            inherited=spec.inherited,
         )
     return TrialRow(
         number=spec.number,
@@ -242,6 +251,7 @@ def _row(trial: TrialRecord, space: Mapping[str, Any]) -> TrialRow:
         seconds=result.seconds,
         seconds_per_epoch=result.seconds_per_epoch,
         params=params,
+        inherited=spec.inherited,
     )
 
 

@@ -47,8 +47,8 @@ def show(record: StudyRecord, run_folder: Path | None = None) -> RenderableType:
         table.add_row(Text(line.name), number(line.valid), *again, tested, style="bold cyan" if is_chosen else "")
     if table.row_count:
         lines.append(table)
-    if record.chosen is not None and record.chosen.spec.params:
-        lines.append(Text.assemble(("params  ", "dim"), params_text(record.chosen.spec.params)))
+    if record.chosen is not None and record.chosen.spec.choices:
+        lines.append(Text.assemble(("params  ", "dim"), params_text(record.chosen.spec.choices)))
     lines += [Text(s.text, style=STYLES[s.level]) for s in statements if s.level != "warning"]
     for ablation in ablations(record, run_folder):
         lines += ["", _effects(ablation)]

@@ -114,6 +114,7 @@ class Search(Phase):
         base: the first trial is the study as written, shown with these params; None: there is no such trial.
         seed: the study's.
         stage: which search of its study it is.
+        inherited: the params that earlier searches of the study chose.
         first: number of its first trial.
         fidelity: of its trials.
         aside: whether a part of the train rows is kept for the confirmation.
@@ -125,6 +126,7 @@ class Search(Phase):
     new_pruner: Callable[[], Pruner]
     base: Params | None = None
     stage: int = 0
+    inherited: Params = field(default_factory=dict)
     first: int = 0
     fidelity: Fidelity = field(default_factory=Fidelity)
     aside: bool = False

@@ -96,6 +96,7 @@ class Proposals:
             number=number,
             stage=self._parts.stage,
             params=dict(params),
+            inherited=dict(self._parts.inherited),
             config=point.config,
             objective=self._parts.start.objective,
             seed=self._seed if repetition == 0 else derive(self._parts.seed, "trial", repetition),

@@ -19,7 +19,7 @@ class ConfirmationTable(TableTracker):
         return [*names, *map(cell, self._params)]
 
     def _row(self, spec: TrialSpec, result: TrialResult) -> list[str]:
-        repeat, params = spec.repeat, spec.params
+        repeat, params = spec.repeat, spec.choices
         assert repeat is not None
         return [
             str(result.trial),

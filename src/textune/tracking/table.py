@@ -59,7 +59,7 @@ class TableTracker(Tracker):
         return [*names, *map(cell, self._params)]
 
     def _row(self, spec: TrialSpec, result: TrialResult) -> list[str]:
-        params = spec.params
+        params = spec.choices
         return [*self._outcome(result), *(cell(params[path]) if path in params else "" for path in self._params)]
 
     def _outcome(self, result: TrialResult) -> list[str]:
