@@ -202,6 +202,14 @@ class TestStandings:
         assert (second.role, second.test) == ("best", None)
         assert second.valid == record.best.result.value > first.valid
 
+    def test_another_training_of_what_is_handed_over_is_no_rival_of_it(self, study):
+        record = study("undecided", chosen=0)
+        own, best = record.chosen.spec, record.best
+        same = best.spec.model_copy(update={"params": own.params, "config": own.config})
+        trials = [each.model_copy(update={"spec": same}) if each is best else each for each in record.trials]
+        assert "best" in {each.role for each in standings(record)}
+        assert "best" not in {each.role for each in standings(record.model_copy(update={"trials": tuple(trials)}))}
+
     def test_the_terminal_shows_means_over_repeats_only_where_there_are_some(self, study, make_study):
         text = shown(study("winner"))
         assert "mean of repeats" in text

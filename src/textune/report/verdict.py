@@ -60,7 +60,7 @@ def standings(record: StudyRecord) -> tuple[Standing, ...]:
         tested = ((record.test or {}).get("metrics") or {}).get(test_metric(record))
         name = f"{'chosen' if confirmed(record) else 'best'} (trial {chosen.spec.number})"
         lines.append(Standing("chosen", name, chosen.result.value, tested, mean_of(record, chosen.spec.number)))
-    if best is not None and best.result is not None and best is not chosen:
+    if best is not None and best.result is not None and not _is_repetition(best, chosen):
         name = f"best in the search (trial {best.spec.number})"
         lines.append(Standing("best", name, best.result.value, None, mean_of(record, best.spec.number)))
     base = base_trial(record)
@@ -72,6 +72,11 @@ def standings(record: StudyRecord) -> tuple[Standing, ...]:
             valid, tested = scores.get(record.objective.metric), scores.get(test_metric(record))
             lines.append(Standing(role, name, valid, tested))  # type: ignore[arg-type]  # the keys are two of the roles
     return tuple(lines)
+
+
+def _is_repetition(trial: TrialRecord, of: TrialRecord | None) -> bool:
+    """Whether both are one configuration, perhaps trained with different seeds."""
+    return of is not None and trial.spec.config == of.spec.config and trial.spec.params == of.spec.params
 
 
 def _baseline(record: StudyRecord, role: str) -> Mapping[str, float]:
