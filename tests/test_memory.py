@@ -1,5 +1,7 @@
 import errno
 import gc
+import os
+import subprocess
 import sys
 
 import psutil
@@ -52,3 +54,32 @@ def test_the_system_tells_what_this_process_holds():
 def test_a_system_that_does_not_tell_is_no_error(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "STATUS", tmp_path / "missing")
     assert status_bytes("VmRSS") is None
+
+
+KERNELS = """
+import sys
+import torch
+from textune.memory import bound_primitives
+
+def convolve(size):
+    torch.mkldnn_convolution(torch.ones(1, 16, 4, size), torch.ones(16, 16, 3, 3), None, (1, 1), (1, 1), (1, 1), 1)
+
+if sys.argv[1] == "bounded":
+    bound_primitives()
+for size in range(4, 304):
+    convolve(size)
+print("again", flush=True)
+convolve(4)
+"""
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch has no oneDNN here")
+@pytest.mark.parametrize(("setting", "found"), [("bounded", False), ("free", True)])
+def test_onednn_keeps_fewer_kernels(setting, found):
+    environment = {**os.environ, "ONEDNN_VERBOSE": "profile_create"}
+    environment.pop("ONEDNN_PRIMITIVE_CACHE_CAPACITY", None)  # of other tests in this process
+    command = [sys.executable, "-c", KERNELS, setting]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    convolutions = [line for line in said.partition("again")[2].splitlines() if ",convolution," in line]
+    assert any("cache_hit" in line for line in convolutions) is found
+    assert convolutions

@@ -106,6 +106,8 @@ def _run(loaded: LoadedStudy, place: Path | RunFolder, past: Past | None, held: 
     from textune import resume, session
     from textune.course import Course, check_rows
     from textune.data import Cache
+    from textune.facts import gather_facts
+    from textune.hand_over import hand_over
     from textune.report import write_report
     from textune.report.terminal import show as result_table
     from textune.tracking.console import Console
@@ -116,7 +118,7 @@ def _run(loaded: LoadedStudy, place: Path | RunFolder, past: Past | None, held: 
     with Console(quiet=quiet) as console, closing(_executor(loaded, trials, cache.root)) as executor:
         prepared = prepare_data(loaded.config, loaded.folders, cache)
         check_rows(loaded, prepared)
-        facts = session.gather_facts(loaded, prepared, cache, console.say)
+        facts = gather_facts(loaded, prepared, cache, console.say)
         header = session.study_header(loaded, facts, prepared)
         folder = RunFolder.taken(place, held)
         if past is not None:
@@ -131,7 +133,7 @@ def _run(loaded: LoadedStudy, place: Path | RunFolder, past: Past | None, held: 
             course = Course(loaded, prepared, cache, executor, folder, header, log, past, console)
             record = course.run()
             try:
-                record = session.hand_over(record, loaded, prepared, facts, folder, cache, log, console.say)
+                record = hand_over(record, loaded, prepared, facts, folder, cache, log, console.say)
             finally:  # also where the last training diverges, or somebody does not want to wait for it
                 course.end(record)
                 write_report(folder.path, record)
@@ -277,7 +279,7 @@ def describe(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool
     """Returns the statistics of a study's data."""
     from textune.config.load import load_study
     from textune.data import Cache
-    from textune.session import describe_data
+    from textune.facts import describe_data
     from textune.trial import prepare_data
 
     loaded = load_study(source, overrides, allow_plugins=allow_plugins)

@@ -11,12 +11,12 @@ from textune.config.load import LoadedStudy, StageSpace
 from textune.confirmation import confirm
 from textune.data import Cache, Prepared, folds_of
 from textune.execution.base import Executor
+from textune.hand_over import ModelKeeper
 from textune.records import StudyRecord, StudyStart, TrialSpec
 from textune.report.ablation import ablations
 from textune.reuse import EarlierStages, SharedResults
 from textune.run_folder import RunFolder
 from textune.search.one_at_a_time import OneAtATimeSampler
-from textune.session import ModelKeeper
 from textune.study import Phase, Search, close, search
 from textune.tracking.confirmation import ConfirmationTable
 from textune.tracking.console import Console

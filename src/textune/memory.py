@@ -6,10 +6,14 @@ import contextlib
 import ctypes
 import errno
 import gc
+import os
 import sys
 from pathlib import Path
 
-__all__ = ["ONEDNN_SAYS", "is_exhausted", "release_memory", "status_bytes"]
+__all__ = ["ONEDNN_SAYS", "bound_primitives", "is_exhausted", "release_memory", "status_bytes"]
+
+NUM_PRIMITIVES = 128
+"""Half of it costs an LSTM, of which each length needs several, twice the time; a transformer never."""
 
 STATUS = Path("/proc/self/status")
 
@@ -36,6 +40,15 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
     with contextlib.suppress(OSError, AttributeError):  # only glibc has it
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def bound_primitives() -> None:
+    """Lets oneDNN keep fewer of the kernels it made, for models whose batches hardly ever have the same shape twice.
+
+    It keeps 1,024 with what they work in, which came to gigabytes in a search over a transformer. A step of one needs
+    some 50 of them. Without effect once oneDNN has computed something, and where the environment says otherwise.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(NUM_PRIMITIVES))
 
 
 def status_bytes(name: str) -> int | None:

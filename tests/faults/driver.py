@@ -50,7 +50,7 @@ PRELOAD = [
     "sklearn.linear_model",
     "optuna",
     "plotly.graph_objects",
-    "textune.session",
+    "textune.hand_over",
     "textune.study",
 ]
 TIMES = ("seconds", "seconds_per_epoch")

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from textune.errors import Problem, StudyError, TextuneError, plain, suggestion
+from textune.memory import bound_primitives
 from textune.models.base import PADDING
 from textune.models.nets.base import Encoder
 from textune.models.nets.bert import PackedBert, Unsupported
@@ -44,6 +45,7 @@ class Transformer(Encoder):
 
     def __init__(self, config: TransformerConfig, num_tokens: int | None = None) -> None:
         super().__init__()
+        bound_primitives()
         self.name = _name(config)
         self.module: Any = _module(config, num_tokens)
         self.module.pooler = None  # of another objective; poolings take its place

@@ -1,0 +1,207 @@
+"""What a study leaves: models kept while it searches, the chosen one handed over, the test rows read with it."""
+
+# N rows, K classes
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textune.config.load import LoadedStudy
+from textune.config.study import METRICS
+from textune.data import Cache, Prepared
+from textune.devices import compute_on
+from textune.execution.attempt import limit_threads
+from textune.facts import Facts
+from textune.pipeline import Pipeline
+from textune.records import Fidelity, Objective, StudyRecord, TrialRecord, TrialResult, TrialSpec, TrialState
+from textune.run_folder import RunFolder
+from textune.stats.intervals import Interval, bootstrap, wilson
+from textune.storage import cache_folder, dump_json, write_atomically
+from textune.tracking.base import Event, Tracker
+from textune.tracking.log import EventLog
+from textune.training.metrics import confusion_matrix, evaluate
+from textune.trial import run, train_on_all
+
+__all__ = ["ModelKeeper", "hand_over"]
+
+Say = Callable[[str], None]
+AGAIN = "again: its weights are not there any more"
+
+
+class ModelKeeper(Tracker):
+    """Keeps on disk the weights that the study says: those of the best trials so far, of all trials, or none.
+
+    Args:
+        folder: of the study.
+        objective: what best means.
+        keep: `best`, `all` or `none`.
+        num_best: of how many trials; more than one where a confirmation chooses between them.
+    """
+
+    def __init__(self, folder: RunFolder, objective: Objective, keep: str, num_best: int = 1) -> None:
+        self._folder, self._keep, self._num_best = folder, keep, num_best
+        self._sign = -1 if objective.direction == "maximize" else 1
+        self._best: list[TrialResult] = []
+
+    def record(self, event: Event) -> None:
+        if not isinstance(event, TrialResult) or self._keep == "all":
+            return
+        dropped: TrialResult | None = event
+        if event.state is TrialState.COMPLETE and event.value is not None and math.isfinite(event.value):
+            self._best = sorted([*self._best, event], key=self._rank)
+            dropped = self._best.pop() if len(self._best) > self._num_best else None
+        if dropped is not None:
+            self._folder.drop_model(dropped.trial, dropped.attempt)
+
+    def _rank(self, result: TrialResult) -> tuple[float, int]:
+        return self._sign * (result.value or 0.0), result.trial
+
+    def finish(self, study: StudyRecord) -> None:
+        """The chosen one was handed over; the others have had their use."""
+        if self._keep != "all" and study.state == "done":
+            for result in self._best:
+                self._folder.drop_model(result.trial, result.attempt)
+
+
+def hand_over(
+    record: StudyRecord,
+    loaded: LoadedStudy,
+    prepared: Prepared,
+    facts: Facts,
+    folder: RunFolder,
+    cache: Cache,
+    log: EventLog,
+    say: Say,
+) -> StudyRecord:
+    """Puts the chosen pipeline into `best/`, reads the test rows with it if the study is done, and returns the record.
+
+    Where trials trained several folds, the chosen config is trained once more, on all rows but the test rows.
+    """
+    chosen, execution = record.chosen, cast("Any", loaded.config.execution)  # typed by role at run time
+    if chosen is None:
+        return record
+    compute_on("cuda:0" if execution.gpus() else "cpu")
+    limit_threads(execution.threads_per_trial)  # as in a trial: the same numbers, and no slower for small models
+    source = folder.model_of(chosen, record)
+    if not source.exists():
+        if record.state == "interrupted":
+            return record  # whoever stopped it does not want to wait for one more training
+        _train_again(chosen, record.in_full(chosen), loaded, prepared, cache, source, say)
+    pipeline = Pipeline.load(source)
+    if execution.keep_models == "none":
+        shutil.rmtree(source)
+    elif execution.keep_models == "all":
+        shutil.copytree(source, folder.best)
+    else:
+        source.rename(folder.best)
+    if record.state == "done" and execution.keep_models != "all":  # the others in full have had their use
+        for each in record.repeats:
+            folder.confirmation.drop_model(each.spec.number, each.spec.attempt)
+    if record.state != "done" or not len(prepared.splits.test):
+        return record
+    test = _read_test(pipeline, prepared, facts, record.objective, folder)
+    log.read_test(test)
+    return record.model_copy(update={"test": test})
+
+
+def _train_again(
+    chosen: TrialRecord,
+    in_full: TrialRecord | None,
+    loaded: LoadedStudy,
+    prepared: Prepared,
+    cache: Cache,
+    target: Path,
+    say: Say,
+) -> None:
+    """Trains the chosen config where no trial left its model: after several folds, or where the weights are gone.
+
+    Args:
+        chosen: trial of the search.
+        in_full: its training in full, where the search was in short form; None: there is none.
+        loaded: the study.
+        prepared: its data.
+        cache: where prepared data lies.
+        target: where the model belongs.
+        say: tells a person.
+    """
+    number, is_short = chosen.spec.number, chosen.spec.fidelity != Fidelity()
+    spec = chosen.spec.model_copy(update={"folder": str(target.parent), "fidelity": Fidelity()})
+    if len(prepared.splits.folds) == 1:
+        say(f"training the chosen config (trial {number}) {'in full' if is_short else AGAIN}")
+        _run(spec, loaded, cache)
+        return
+    if is_short:  # how many epochs are best is not known from less
+        if in_full is None:
+            say(f"training the chosen config (trial {number}) in full, to know for how many epochs")
+        result = _run(spec, loaded, cache) if in_full is None else in_full.result
+        chosen = chosen.model_copy(update={"result": result})
+    where = "all rows but the test rows" if prepared.splits.newest_train is None else "the newest train window"
+    say(f"training the chosen config (trial {number}) once more, on {where}")
+    train_on_all(chosen, loaded.folders, cache).save(target)
+
+
+def _run(spec: TrialSpec, loaded: LoadedStudy, cache: Cache) -> TrialResult:
+    """Runs a trial in this process."""
+    training = run(spec, loaded.folders, cache)
+    while True:
+        try:
+            next(training)
+        except StopIteration as end:
+            return cast("TrialResult", end.value)
+
+
+def _read_test(
+    pipeline: Pipeline, prepared: Prepared, facts: Facts, objective: Objective, folder: RunFolder
+) -> dict[str, Any]:
+    """Predicts the test rows, once, and returns what the record keeps of it."""
+    rows = prepared.splits.test
+    probabilities_NK = pipeline.predict([prepared.rows.texts[row] for row in rows.tolist()])
+    labels_N, num_classes = prepared.labels_N[rows], len(prepared.classes)
+    np.savez(folder.path / "test-outcomes.npz", rows=rows, labels=labels_N, probabilities=probabilities_NK)
+    name = objective.metric.removeprefix("valid.")
+    metrics = evaluate(labels_N, probabilities_NK, METRICS)
+    return {
+        "metrics": {f"test.{metric}": value for metric, value in metrics.items()},
+        "confusion": confusion_matrix(labels_N, probabilities_NK.argmax(1), num_classes).tolist(),
+        "classes": list(prepared.classes),
+        "num_rows": len(rows),
+        "interval": {"metric": f"test.{name}", **_interval(name, labels_N, probabilities_NK).dump()},
+        "baselines": facts.test_scores(prepared),
+        "readings": _count_reading(prepared, folder, probabilities_NK),
+    }
+
+
+def _interval(name: str, labels_N: NDArray[np.int64], probabilities_NK: NDArray[np.float32]) -> Interval:
+    if name == "accuracy":
+        return wilson(int((probabilities_NK.argmax(1) == labels_N).sum()), len(labels_N))
+    return bootstrap(lambda labels, each: evaluate(labels, each, [name])[name], labels_N, probabilities_NK)
+
+
+def _count_reading(prepared: Prepared, folder: RunFolder, probabilities_NK: NDArray[np.float32]) -> int:
+    """Counts readings of a test set over all studies of this user; clearing the cache does not forget them.
+
+    What a study that was killed in between reads once more, with the same model, is no other reading.
+    """
+    rows = prepared.splits.test.astype(np.int64).tobytes()
+    fingerprint = hashlib.sha256(prepared.fingerprint.encode() + rows).hexdigest()[:40]
+    path = cache_folder() / "test-readings" / f"{fingerprint}.json"
+    path.parent.mkdir(exist_ok=True)
+    readings: list[dict[str, Any]] = []
+    with contextlib.suppress(FileNotFoundError, ValueError):  # a damaged count must not cost a study its end
+        readings = json.loads(path.read_bytes())
+    this = {"run": str(folder.path.resolve()), "digest": hashlib.sha256(probabilities_NK.tobytes()).hexdigest()[:16]}
+    if not readings or this.items() - readings[-1].items():
+        readings.append({**this, "time": time.time()})
+        write_atomically(path, dump_json(readings))
+    return len(readings)
