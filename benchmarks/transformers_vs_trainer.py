@@ -77,7 +77,8 @@ CASES = {
         (2.8, 1.8),
         rows=800,
         learn_rows=2000,
-        scored_rows=4000,
+        scored_rows=2000,
+        learn_epochs=2,  # after one, accuracy differs by points from seed to seed, on both sides
     ),
     "electra-sst": Case(
         "MiniLM's weights as ELECTRA, SST-2, batch 32", "sst", "electra", SST, FALLBACK, 1600, 3000, 4700, 2
