@@ -22,6 +22,7 @@ import pandas as pd
 
 from measuring import processor
 from textune import api
+from textune.tracking.wording import params_text
 
 RESULTS = Path(__file__).parent / "results" / "imdb_halves.md"
 PUBLISHED = 0.8277
@@ -58,12 +59,12 @@ def on_halves(config: dict[str, Any], number: int, folder: Path) -> tuple[float,
 
 def page(run: str, trial: Any, found: list[tuple[float, float]]) -> str:
     honest, stopped = zip(*found, strict=True)
-    changes = ", ".join(f"`{path}` {value}" for path, value in trial.spec.choices.items())
     rows = "\n".join(f"| {number} | {one:.4f} | {other:.4f} |" for number, (one, other) in enumerate(found))
     return f"""\
 # Random halves of IMDb
 
-{date.today()}, {processor()}; `benchmarks/imdb_halves.py`. Trial {trial.spec.number} of `{run}`: {changes}.
+{date.today()}, {processor()}; `benchmarks/imdb_halves.py`. Trial {trial.spec.number} of `{run}`:
+{params_text(trial.spec.choices)}.
 Test accuracy after training on one random half and testing on the other.
 
 | halves | epoch chosen by valid rows (a tenth of the train half) | epoch chosen by the test rows |
