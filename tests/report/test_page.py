@@ -176,7 +176,7 @@ def test_valid_outcomes_stand_in_for_unread_test_rows(tmp_path, make_study):
 def test_a_browser_draws_every_figure_and_complains_of_nothing(tmp_path, make_study):
     path = write_report(tmp_path, make_study(20))
     flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync"
-    size = ["--window-size=1280,9000", "--virtual-time-budget=8000", f"--user-data-dir={tmp_path / 'browser'}"]
+    size = ["--window-size=1280,9000", "--virtual-time-budget=60000", f"--user-data-dir={tmp_path / 'browser'}"]
     command = ["chromium", *flags.split(), *size, "--enable-logging=stderr", "--dump-dom", path.as_uri()]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     assert "CONSOLE" not in done.stderr

@@ -8,6 +8,7 @@ import pytest
 
 from textune.errors import FatalError, RunFolderError
 from textune.records import EndReason, Objective, Progress, StudyStart, TrialResult, TrialSpec
+from textune.storage import LineLog, read_events
 from textune.testing.trackers import an_eventful_study
 from textune.tracking.log import EVENTS, EventLog, StudyHistory, read_study
 
@@ -94,6 +95,18 @@ def test_a_log_of_another_version_is_refused(tmp_path):
     log.start(START)
     log._append("trial-paused", "{}")
     log.close()
+    with pytest.raises(RunFolderError, match="another version"):
+        read_study(tmp_path)
+
+
+@pytest.mark.parametrize("phase", [None, 3, ["search"]])
+def test_a_log_whose_phases_have_no_names_is_refused(tmp_path, phase):
+    write(tmp_path, an_eventful_study())
+    lines, _ = read_events(tmp_path / EVENTS)
+    (tmp_path / EVENTS).unlink()
+    with LineLog(tmp_path / EVENTS) as log:
+        for line in lines:
+            log.append({**{name: value for name, value in line.items() if name != "crc"}, "phase": phase})
     with pytest.raises(RunFolderError, match="another version"):
         read_study(tmp_path)
 

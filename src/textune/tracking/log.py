@@ -244,6 +244,8 @@ def _gather(lines: Sequence[Mapping[str, Any]], torn_bytes: int) -> Past:
     before, since, running = 0.0, lines[0]["time"], True
     for line in lines:
         name, content, phase = line["event"], line["content"], line.get("phase", SEARCH)
+        if not isinstance(phase, str):
+            raise TypeError(f"a phase is named {phase!r}")
         if name in _EVENTS:
             event = _EVENTS[name].model_validate(content)
             history.add(event, phase)
