@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from textune.config.load import LoadedStudy
 from textune.config.study import ConfirmConfig
-from textune.data import Prepared, content_key, part_trained, redraw
+from textune.data import Parts, Prepared, content_key, redraw
 from textune.records import Fidelity, Repeat, StudyRecord, TrialRecord, TrialResult, TrialState
 from textune.stats.compare import crossed, ranges, resplit
 from textune.stats.estimates import Estimate
@@ -72,9 +72,9 @@ def confirm(
     assert config is not None
     key, planned = _key(record, config), looks(config.max_repeats)
     design = _Design.of(record, config, prepared, loaded.config.seed)
-    clock = _Clock(prepared, loaded.config.seed)
-    candidates = _candidates(record, config, clock, only)
-    budget = config.max_share * sum(map(clock.seconds, record.trials))
+    parts = Parts(prepared.rows, prepared.splits, loaded.config.seed)
+    candidates = _candidates(record, config, parts, only)
+    budget = config.max_share * sum(_seconds(trial, parts) for trial in record.trials)
     if any(stage.config.deterministic for stage in loaded.stages):
         budget = math.inf  # time, which is never the same, must decide nothing
     scores_later = not len(prepared.splits.test) and design.rows == "resplit"
@@ -209,7 +209,7 @@ def _row_scores(metric: str, path: Path) -> Scores:
 
 
 def _candidates(
-    record: StudyRecord, config: ConfirmConfig, clock: _Clock, only: Collection[int] | None
+    record: StudyRecord, config: ConfirmConfig, parts: Parts, only: Collection[int] | None
 ) -> list[Candidate]:
     """Returns the best configurations, the best first, the study as written second where it is none of them.
 
@@ -222,9 +222,9 @@ def _candidates(
     means = {each[0].spec.number: sign * fmean(map(_value, each)) for each in trials.values()}
     ranked = sorted((each[0] for each in trials.values()), key=lambda trial: means[trial.spec.number])
     if only is not None:
-        return [_found(trial, clock) for trial in ranked if trial.spec.number in only]
+        return [_found(trial, parts) for trial in ranked if trial.spec.number in only]
     base = [trial for trial in ranked[config.top :] if trial.spec.number == 0 and _has_base(record)]
-    return [_found(trial, clock) for trial in (*ranked[:1], *base, *ranked[1 : config.top])]
+    return [_found(trial, parts) for trial in (*ranked[:1], *base, *ranked[1 : config.top])]
 
 
 def _has_base(record: StudyRecord) -> bool:
@@ -247,10 +247,10 @@ def _value(trial: TrialRecord) -> float:
     return trial.result.value
 
 
-def _found(trial: TrialRecord, clock: _Clock) -> Candidate:
+def _found(trial: TrialRecord, parts: Parts) -> Candidate:
     """Returns what the search found; in short form it does not know for how many epochs to train."""
     spec, is_short = trial.spec, trial.spec.fidelity != Fidelity()
-    found = Candidate(spec.number, spec.choices, spec.config, None, clock.seconds(trial), (math.inf, math.inf))
+    found = Candidate(spec.number, spec.choices, spec.config, None, _seconds(trial, parts), (math.inf, math.inf))
     return found if is_short else _candidate(found, trial.result)
 
 
@@ -265,22 +265,12 @@ def _candidate(found: Candidate, result: TrialResult | None) -> Candidate:
     return replace(found, num_epochs=best_epoch, seconds=seconds, cost=cost)
 
 
-class _Clock:
-    """Says what trials took; as if trained in full, and as if none had been known already."""
-
-    def __init__(self, prepared: Prepared, seed: int) -> None:
-        self._prepared, self._seed = prepared, seed
-        self._parts: dict[tuple[Fidelity, bool], float] = {}
-
-    def seconds(self, trial: TrialRecord) -> float:
-        result, spec = trial.result, trial.spec
-        if result is None:
-            return 0.0
-        if (form := (spec.fidelity, spec.aside)) not in self._parts:
-            self._parts[form] = part_trained(spec, self._prepared.rows, self._prepared.splits, self._seed)
-        epochs = int(spec.config["training"]["epochs"])
-        part = min(spec.fidelity.epochs or epochs, epochs) / epochs * self._parts[form]
-        return (result.seconds or (result.seconds_per_epoch or 0.0) * result.epochs) / part
+def _seconds(trial: TrialRecord, parts: Parts) -> float:
+    """Returns what a trial took; as if trained in full, and as if it had not been known already."""
+    result = trial.result
+    if result is None:
+        return 0.0
+    return (result.seconds or (result.seconds_per_epoch or 0.0) * result.epochs) / parts.of(trial.spec)
 
 
 def _affordable(candidates: list[Candidate], num_repeats: int, budget: float) -> list[Candidate]:

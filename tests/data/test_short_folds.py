@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from textune.data.base import UNASSIGNED, Fold, Rows, Splits
-from textune.data.redraw import folds_of, part_trained
+from textune.data.redraw import Parts, folds_of
 from textune.errors import DataError
 from textune.records import Fidelity, TrialSpec
 
@@ -92,11 +92,14 @@ def test_a_window_of_one_class_is_refused(dated, splits):
         folds(dated, splits, window=1)
 
 
-def test_the_part_that_is_trained_counts_rows_of_all_folds(dated, splits):
-    def part(**short):
-        return part_trained(TrialSpec(number=0, fidelity=Fidelity(**short)), dated, splits, seed=1)
+def test_a_part_of_a_training_counts_epochs_and_rows_of_all_folds(dated, splits):
+    parts = Parts(dated, splits, seed=1)
 
-    assert part() == part(epochs=1) == 1
+    def part(**short):
+        return parts.of(TrialSpec(number=0, config={"training": {"epochs": 4}}, fidelity=Fidelity(**short)))
+
+    assert part() == part(epochs=9) == 1
+    assert part(epochs=1) == 1 / 4
     assert part(window=1) == pytest.approx(1 / 3)
-    assert part(folds=1) == pytest.approx(1 / 3)
+    assert part(folds=1, epochs=2) == pytest.approx(1 / 6)
     assert part(share=0.5, folds=2) == pytest.approx(1 / 3, abs=0.02)

@@ -30,7 +30,7 @@ from textune.data.locate import is_url, locate
 from textune.data.prepare import Prepared, load_rows, prepare
 from textune.data.pretrained import PretrainedConfig
 from textune.data.reading import EncodingErrors, Reading, read_bytes
-from textune.data.redraw import folds_of, part_trained, redraw
+from textune.data.redraw import Parts, folds_of, redraw
 from textune.data.rolling import RollingConfig
 from textune.data.split import GivenConfig, HoldoutConfig, KfoldConfig
 from textune.data.sst import SstConfig
@@ -62,6 +62,7 @@ __all__ = [
     "ImdbConfig",
     "Keep",
     "KfoldConfig",
+    "Parts",
     "Prepared",
     "PretrainedConfig",
     "Reading",
@@ -90,7 +91,6 @@ __all__ = [
     "load_vectors",
     "locate",
     "num_batches",
-    "part_trained",
     "prepare",
     "read_bytes",
     "read_table",

@@ -13,7 +13,7 @@ from textune.errors import DataError
 from textune.records import Fidelity, TrialSpec
 from textune.seeds import generator
 
-__all__ = ["folds_of", "part_trained", "redraw"]
+__all__ = ["Parts", "folds_of", "redraw"]
 
 Ids = NDArray[np.int64]
 
@@ -49,23 +49,29 @@ def folds_of(spec: TrialSpec, rows: Rows, splits: Splits, seed: int) -> dict[int
     return {number: _shortened(rows, splits.folds[number], spec.fidelity, seed) for number in newest}
 
 
-def part_trained(spec: TrialSpec, rows: Rows, splits: Splits, seed: int) -> float:
-    """Returns how many rows a trial trains on, as a part of those it would train on in full; 0 … 1.
+class Parts:
+    """How much of a training in full trials are, by epochs and rows; 0 … 1. Each form is divided into rows once.
 
     Args:
-        spec: of the trial.
         rows: of the data set.
         splits: those of the study.
         seed: of the study.
-
-    Raises:
-        DataError: as for `folds_of`.
     """
-    in_full = spec.model_copy(update={"fidelity": Fidelity()})
-    part, whole = (
-        sum(len(fold.train) for fold in folds_of(each, rows, splits, seed).values()) for each in (spec, in_full)
-    )
-    return part / whole
+
+    def __init__(self, rows: Rows, splits: Splits, seed: int) -> None:
+        self._rows, self._splits, self._seed = rows, splits, seed
+        self._trained: dict[tuple[Fidelity, bool], float] = {}
+
+    def of(self, spec: TrialSpec) -> float:
+        """Returns the part that a trial of the search, or in short, is. It raises what `folds_of` does."""
+        if (form := (spec.fidelity, spec.aside)) not in self._trained:
+            in_full = spec.model_copy(update={"fidelity": Fidelity()})
+            self._trained[form] = self._num_rows(spec) / self._num_rows(in_full)
+        epochs = int(spec.config["training"]["epochs"])
+        return min(spec.fidelity.epochs or epochs, epochs) / epochs * self._trained[form]
+
+    def _num_rows(self, spec: TrialSpec) -> int:
+        return sum(len(fold.train) for fold in folds_of(spec, self._rows, self._splits, self._seed).values())
 
 
 def redraw(rows: Rows, splits: Splits, seed: int, number: int, *, estimate: bool = False) -> Fold:

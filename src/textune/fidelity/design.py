@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, cast
 
 from textune.config.load import LoadedStudy
-from textune.data import Prepared, part_trained
 from textune.errors import Problem, StudyError, TextuneError
 from textune.records import Fidelity, Repeat, TrialSpec
 from textune.run_folder import RunFolder
@@ -107,17 +106,6 @@ class Design:
                     )
                 )
         return specs
-
-    def work(self, prepared: Prepared) -> list[float]:
-        """Returns how long each training takes, as a part of one in full."""
-        parts: dict[Fidelity, float] = {}
-        return [self._work(spec, prepared, parts) for spec in self.specs(None)]
-
-    def _work(self, spec: TrialSpec, prepared: Prepared, parts: dict[Fidelity, float]) -> float:
-        fidelity, epochs = spec.fidelity, int(spec.config["training"]["epochs"])
-        if fidelity not in parts:
-            parts[fidelity] = part_trained(spec, prepared.rows, prepared.splits, self.loaded.config.seed)
-        return min(fidelity.epochs or epochs, epochs) / epochs * parts[fidelity]
 
     def source(self, fidelity: Fidelity) -> tuple[int, Fidelity] | None:
         """Returns the training of which a short form is a part; None: of both in full."""

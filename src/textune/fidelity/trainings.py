@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from textune import resume, session
-from textune.data import Cache, Prepared
+from textune.data import Cache, Parts, Prepared
 from textune.errors import RunFolderError
 from textune.execution.base import Executor
 from textune.fidelity.design import ENOUGH, Design
@@ -104,6 +104,7 @@ def _phase(
 ) -> Phase:
     """Returns what the trainings run with."""
     config, specs = design.loaded.config, design.specs(None)
+    parts = Parts(prepared.rows, prepared.splits, config.seed)
     execution = cast("Any", config.execution)  # typed by role at run time
     return Phase(
         start=StudyStart(
@@ -119,7 +120,7 @@ def _phase(
         folder=folder.fidelity,
         log=log,
         past=past,
-        trackers=[Trainings(say, design.work(prepared), executor.slots)],
+        trackers=[Trainings(say, [parts.of(spec) for spec in specs], executor.slots)],
         max_retries=execution.max_retries,
         trial_timeout_seconds=execution.timeout_seconds,
     )
