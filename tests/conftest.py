@@ -28,7 +28,10 @@ def cache_of_the_tests(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_study():
-    """Settings of a study that takes a second: 3 trials of a small model, one of them the base point."""
+    """Settings of a study that takes a second: 3 trials of a small model, one of them the base point.
+
+    No confirmation: whether there is time for one would depend on how fast these trials went.
+    """
     return {
         "name": "tiny",
         "data": {"kind": "synthetic", "rows": 240},
@@ -44,6 +47,7 @@ def tiny_study():
             "sampler": {"kind": "random"},
             "trials": 3,
         },
+        "confirm": "off",
         "execution": {"kind": "serial"},
     }
 

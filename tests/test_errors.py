@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from textune import errors
-from textune.errors import MissingDependencyError, Problem, StudyError, TextuneError, suggestion
+from textune.errors import MissingDependencyError, Problem, StudyError, TextuneError, quoted, suggestion
 
 
 def test_every_error_of_textune_is_one_a_user_is_meant_to_read():
@@ -50,3 +50,23 @@ def test_a_missing_package_comes_with_the_command_that_installs_it():
 )
 def test_a_suggestion_is_made_where_a_word_is_close(given, words, hint):
     assert suggestion(given, words) == hint
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("good", "'good'"),
+        (3, "3"),
+        ("two\nlines", r"'two\nlines'"),
+        ("9" * 5000, "'" + "9" * 56 + "…"),
+    ],
+)
+def test_a_quoted_value_is_short_and_on_one_line(value, shown):
+    assert quoted(value) == shown
+
+
+def test_a_value_too_deep_to_write_is_quoted_all_the_same():
+    nested = []
+    for _ in range(100_000):
+        nested = [nested]
+    assert quoted(nested) == "lists in lists"

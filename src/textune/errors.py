@@ -30,6 +30,7 @@ __all__ = [
     "TextuneError",
     "TrialError",
     "plain",
+    "quoted",
     "suggestion",
 ]
 
@@ -106,6 +107,15 @@ def plain(text: object) -> str:
         character if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else _escape(character)
         for character in shown
     )
+
+
+def quoted(value: object) -> str:
+    """Returns a value as a message quotes it: as Python writes it, at most 60 characters."""
+    try:
+        shown = repr(value)
+    except RecursionError:
+        return "lists in lists"
+    return shown if len(shown) <= 60 else f"{shown[:57]}…"
 
 
 def _escape(character: str) -> str:

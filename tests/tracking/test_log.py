@@ -111,6 +111,17 @@ def test_a_log_whose_phases_have_no_names_is_refused(tmp_path, phase):
         read_study(tmp_path)
 
 
+@pytest.mark.parametrize("change", [{"limits": []}, {"seconds": "long"}, {"state": "lost"}])
+def test_a_log_that_tells_an_end_in_another_way_is_refused(tmp_path, change):
+    log = EventLog(tmp_path)
+    log.start(START)
+    end = {"state": "done", "reason": "all trials were run", "seconds": 1.0, "limits": [3, None]}
+    log._append("phase-ended", json.dumps({**end, **change}), "search")
+    log.close()
+    with pytest.raises(RunFolderError, match="another version"):
+        read_study(tmp_path)
+
+
 def test_a_log_that_cannot_be_written_is_fatal(tmp_path):
     log = EventLog(tmp_path)
     log.start(START)

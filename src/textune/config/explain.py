@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from textune.config.files import Document
 from textune.config.tree import follow
-from textune.errors import Problem, suggestion
+from textune.errors import Problem, quoted, suggestion
 
 __all__ = ["explain", "sentence", "unknown_setting"]
 
@@ -49,7 +49,7 @@ def explain(error: ValidationError, document: Document) -> list[Problem]:
 def sentence(detail: ErrorDetails, settings: Mapping[str, Any], path: tuple[str | int, ...]) -> str:
     """Returns what is wrong with one value and what is allowed."""
     kind, context = detail["type"], detail.get("ctx", {})
-    given = _shorten(detail["input"])
+    given = quoted(detail["input"])
     if kind == "extra_forbidden":
         return unknown_setting(settings, path)
     if kind in _MUST_BE:
@@ -99,8 +99,3 @@ def _known_part(location: tuple[int | str, ...], values: Any) -> tuple[int | str
 def _hint(given: Any, context: Mapping[str, Any]) -> str:
     allowed = [word.strip(" '\"") for word in str(context["expected"]).replace(" or ", ",").split(",")]
     return suggestion(given, allowed) if isinstance(given, str) else ""
-
-
-def _shorten(value: Any, shown: Callable[[Any], str] = repr) -> str:
-    text = shown(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"

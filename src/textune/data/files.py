@@ -22,7 +22,7 @@ from textune.data.locate import locate
 from textune.data.reading import MAX_BYTES, EncodingErrors, Reading
 from textune.data.sampling import fingerprinted, sample
 from textune.data.tables import Table, has_half_a_character, read_table
-from textune.errors import DataError, suggestion
+from textune.errors import DataError, quoted, suggestion
 from textune.registry import register
 
 __all__ = ["SPLIT_WORDS", "FilesConfig", "Part", "class_order", "join"]
@@ -161,7 +161,7 @@ class Part:
             try:
                 parsed.append(parse(value))
             except ValueError as error:
-                raise DataError(f"{self.table.where(row)}: column '{column}' holds {_shown(value)}, {error}") from None
+                raise DataError(f"{self.table.where(row)}: column '{column}' holds {quoted(value)}, {error}") from None
         return parsed
 
     def _splits(self, column: str | None) -> list[int] | None:
@@ -174,7 +174,7 @@ class Part:
         for row, word in enumerate(words):
             if word and word not in SPLIT_WORDS:
                 raise DataError(
-                    f"{self.table.where(row)}: column '{column or 'split'}' holds '{word}'; "
+                    f"{self.table.where(row)}: column '{column or 'split'}' holds {quoted(word)}; "
                     "allowed: train, valid, test, or nothing; rename the column if it means something else"
                 )
         return [SPLIT_WORDS.get(word, UNASSIGNED) for word in words]
@@ -216,7 +216,7 @@ def join(config: FilesConfig, parts: Sequence[Part], order: Sequence[str] = ()) 
     classes = tuple(name for name in order if name in found) if found.issubset(order) else class_order(found)
     if len(classes) < 2:
         raise DataError(
-            f"{where}: column '{config.label}' holds the one class '{classes[0]}' in {len(labels):,} rows; "
+            f"{where}: column '{config.label}' holds the one class {quoted(classes[0])} in {len(labels):,} rows; "
             "a classifier needs two; add rows of another class, or name another column with data.label"
         )
     if len(classes) > max(100, len(labels) // 2):
@@ -321,11 +321,3 @@ def _parse_day(text: str) -> date:
         return datetime.fromisoformat(text).date()
     except ValueError:
         raise ValueError("which is no date; write YYYY-MM-DD") from None
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = ascii(value)
-    except RecursionError:
-        return "lists in lists"
-    return text if len(text) <= 40 else text[:40] + "…"

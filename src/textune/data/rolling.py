@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from textune.data.base import TEST, Fold, Rows, SplitConfig, Splits
 from textune.data.split import Mask, in_groups_of, scored
-from textune.errors import DataError
+from textune.errors import DataError, quoted
 from textune.registry import register
 
 __all__ = ["RollingConfig"]
@@ -224,7 +224,7 @@ def _fold(rows: Rows, name: str, months: _Range, free_N: Mask, months_N: NDArray
     train_N = free_N & months.train.hold(months_N) & ~in_groups_of(rows, valid_N)
     classes = np.unique(rows.labels_N[train_N])
     if len(classes) < 2:
-        held = f"only the class '{rows.classes[classes[0]]}'" if len(classes) else "no rows"
+        held = f"only the class {quoted(rows.classes[classes[0]])}" if len(classes) else "no rows"
         raise DataError(f"{name} trains on {held}, and a classifier needs two classes; {_where_rows_are(rows)}")
     return Fold(train=np.flatnonzero(train_N), valid=np.flatnonzero(valid_N))
 

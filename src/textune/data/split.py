@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from textune.data.base import TEST, VALID, Fold, Rows, SplitConfig, Splits
 from textune.data.sampling import deal
-from textune.errors import DataError
+from textune.errors import DataError, quoted
 from textune.registry import register
 from textune.seeds import generator
 
@@ -123,6 +123,6 @@ def _checked(rows: Rows, splits: Splits) -> Splits:
             )
         classes = np.unique(rows.labels_N[fold.train])
         if len(classes) < 2:
-            held = f"only the class '{rows.classes[classes[0]]}'" if len(classes) else "no rows"
+            held = f"only the class {quoted(rows.classes[classes[0]])}" if len(classes) else "no rows"
             raise DataError(f"the train part has {held}; a classifier needs two; check the split, or add {unit}")
     return splits

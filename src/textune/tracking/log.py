@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from textune.errors import RunFolderError
-from textune.records import Progress, StudyRecord, TrialRecord, TrialResult, TrialSpec
+from textune.records import Progress, Record, StudyRecord, TrialRecord, TrialResult, TrialSpec
 from textune.run_folder import EVENTS
 from textune.storage import LineLog, dump_json, read_events
 from textune.tracking.base import Event, StudyStart
@@ -27,6 +27,22 @@ SEARCH = "search"
 """How phases in which the space is searched begin; all others are of the confirmation."""
 
 STARTS = ("study-started", "study-resumed")
+
+
+class _End(Record):
+    """How a study ended, or stopped."""
+
+    state: EndState
+    reason: str
+    seconds: float
+
+
+class _PhaseEnd(_End):
+    """How a phase ended, or stopped, and within which limits."""
+
+    limits: Limits
+
+
 _EVENTS: dict[str, type[Event]] = {
     "trial-started": TrialSpec,
     "progress": Progress,
@@ -53,8 +69,8 @@ class EventLog:
         self._append(_name(event), event.model_dump_json(), phase)
 
     def end_phase(self, phase: str, limits: Limits, state: EndState, reason: str, seconds: float) -> None:
-        content = {"state": state, "reason": reason, "seconds": seconds, "limits": limits}
-        self._append("phase-ended", dump_json(content), phase)
+        end = _PhaseEnd(state=state, reason=reason, seconds=seconds, limits=limits)
+        self._append("phase-ended", end.model_dump_json(), phase)
 
     def confirm(self, confirmation: Mapping[str, Any]) -> None:
         """Records what the confirmation came to."""
@@ -65,7 +81,7 @@ class EventLog:
         self._append("test-read", dump_json(test))
 
     def finish(self, state: EndState, reason: str, seconds: float) -> None:
-        self._append("study-ended", dump_json({"state": state, "reason": reason, "seconds": seconds}))
+        self._append("study-ended", _End(state=state, reason=reason, seconds=seconds).model_dump_json())
 
     def close(self) -> None:
         """Forces everything to disk. Idempotent."""
@@ -251,7 +267,7 @@ def _gather(lines: Sequence[Mapping[str, Any]], torn_bytes: int) -> Past:
             history.add(event, phase)
             phases.setdefault(phase, _Spell()).add(event, line["time"])
         elif name == "phase-ended":
-            phases.setdefault(phase, _Spell()).end(content)
+            phases.setdefault(phase, _Spell()).end(_PhaseEnd.model_validate(content))
         elif name in STARTS:
             start = StudyStart.model_validate(content)
             before, since, running = history.seconds, line["time"], True
@@ -264,7 +280,8 @@ def _gather(lines: Sequence[Mapping[str, Any]], torn_bytes: int) -> Past:
             history.read_test(content)
         elif name == "study-ended":
             running = False
-            history.end(content["state"], content["reason"], content["seconds"])
+            end = _End.model_validate(content)
+            history.end(end.state, end.reason, end.seconds)
         else:
             raise KeyError(name)
         if running:
@@ -289,11 +306,10 @@ class _Spell:
         self._since = time if self._since is None else self._since
         self.seconds = self._before + time - self._since
 
-    def end(self, content: Mapping[str, Any]) -> None:
-        self.seconds = content["seconds"]
-        if content["state"] == "done":
-            trials, seconds = content["limits"]
-            self.ended = content["reason"], (trials, seconds)
+    def end(self, end: _PhaseEnd) -> None:
+        self.seconds = end.seconds
+        if end.state == "done":
+            self.ended = end.reason, end.limits
         self.pause()
 
     def pause(self) -> None:
