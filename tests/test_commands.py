@@ -7,7 +7,8 @@ import pytest
 from textune import commands
 from textune.config.load import load_study
 from textune.errors import DataError, RunFolderError, StudyError
-from textune.records import EndReason
+from textune.records import EndReason, Objective, StudyStart, TrialResult, TrialSpec
+from textune.tracking.log import EventLog
 
 ROWS = [
     f"word{number % 13} {'good' if number % 2 else 'bad'} day,{'pos' if number % 2 else 'neg'}" for number in range(60)
@@ -177,6 +178,21 @@ def test_runs_that_cannot_be_read_are_listed_with_the_reason(tmp_path):
     (line,) = commands.runs(tmp_path)
     assert line.startswith("broken  ")
     assert "holds no whole line" in line
+
+
+def test_runs_are_listed_with_the_score_of_what_is_handed_over(tmp_path):
+    (tmp_path / "run").mkdir()
+    log = EventLog(tmp_path / "run")
+    log.start(StudyStart(name="study", objective=Objective()))
+    for number, value in enumerate((0.71, 0.72)):
+        log.record(TrialSpec(number=number))
+        log.record(TrialResult(trial=number, end=EndReason.FINISHED, reason="", value=value))
+    (line,) = commands.runs(tmp_path)
+    assert "valid.accuracy 0.7200" in line
+    log.confirm({"chosen": 0})
+    log.close()
+    (line,) = commands.runs(tmp_path)
+    assert "valid.accuracy 0.7100" in line
 
 
 def test_kinds_lists_every_role_or_one():

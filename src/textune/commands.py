@@ -328,9 +328,9 @@ def runs(folder: Path) -> list[str]:
         except RunFolderError as error:
             lines.append(f"{plain(path.name):{width}}  {error}")
             continue
-        best = None if record.best is None or record.best.result is None else record.best.result.value
+        chosen = None if record.chosen is None or record.chosen.result is None else record.chosen.result.value
         counts = ", ".join(f"{record.count(state)} {state}" for state in TrialState if record.count(state))
-        score = f"{plain(record.objective.metric)} {number(best)}"
+        score = f"{plain(record.objective.metric)} {number(chosen)}"
         lines.append(f"{plain(path.name):{width}}  {record.state:11}  {score}  {counts or 'no trials'}")
     return lines
 

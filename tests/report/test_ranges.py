@@ -68,6 +68,16 @@ class TestTheTable:
         assert table.rows[-1].role == "base"
         assert table.num_compared == 10
 
+    def test_names_what_is_handed_over_where_it_is_not_the_best(self, study):
+        record = study(BASE, MIXED, BEST)
+        for number, names in (
+            (2, ["trial 2", "trial 0 (base point)", "trial 1"]),
+            (1, ["trial 2", "trial 0 (base point)", "trial 1 (chosen)"]),
+            (0, ["trial 2", "trial 0 (base point, chosen)", "trial 1"]),
+        ):
+            confirmed = record.model_copy(update={"confirmation": {"chosen": number}})
+            assert [row.name for row in range_table(confirmed).rows] == names
+
     def test_leaves_out_what_was_not_measured_in_all_ranges(self, study):
         record = study(BASE, BEST, MIXED, BEST, BEST)
         pruned = record.trials[2].result.model_copy(update={"end": EndReason.PRUNED})

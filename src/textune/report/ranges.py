@@ -95,11 +95,11 @@ def range_table(record: StudyRecord, against_base: Sequence[WeeklyDifference] = 
     ordered = sorted(
         trials, key=lambda trial: fmean(values[trial.spec.number]), reverse=objective.direction == "maximize"
     )
-    base = base_trial(record)
+    base, chosen = base_trial(record), record.chosen
     rows = tuple(
-        _row(trial, best, base, values[trial.spec.number], ranks[trial.spec.number])
+        _row(trial, best, base, chosen, values[trial.spec.number], ranks[trial.spec.number])
         for place, trial in enumerate(ordered)
-        if place < MOST_SHOWN or trial is base
+        if place < MOST_SHOWN or trial is base or trial is chosen
     )
     unit: Literal["range", "fold"] = "range" if (record.header.get("data") or {}).get("ranges") else "fold"
     return RangeTable(
@@ -133,10 +133,16 @@ def _rank(own: Sequence[float], r: int, all_values: Iterable[Sequence[float]], o
 
 
 def _row(
-    trial: TrialRecord, best: TrialRecord, base: TrialRecord | None, values: tuple[float, ...], ranks: Sequence[float]
+    trial: TrialRecord,
+    best: TrialRecord,
+    base: TrialRecord | None,
+    chosen: TrialRecord | None,
+    values: tuple[float, ...],
+    ranks: Sequence[float],
 ) -> RangeRow:
     role: Literal["best", "trial", "base"] = "best" if trial is best else "base" if trial is base else "trial"
-    name = f"trial {trial.spec.number}" + (" (base point)" if trial is base else "")
+    marks = ["base point"] * (trial is base) + ["chosen"] * (trial is chosen and chosen is not best)
+    name = f"trial {trial.spec.number}" + (f" ({', '.join(marks)})" if marks else "")
     num_best = sum(rank == 1 for rank in ranks)
     return RangeRow(role, name, params_text(trial.spec.params), values, fmean(ranks), num_best)
 
