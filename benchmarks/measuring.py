@@ -1,15 +1,61 @@
-"""What several benchmarks need: the name of the machine, the peak of a process, the difference of two trainings."""
+"""What several benchmarks need: the name of the machine, what a process takes, the difference of two trainings."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import psutil
 from scipy import stats
 
-__all__ = ["paired_difference", "peak_memory_bytes", "processor", "saved_rows"]
+__all__ = ["Ran", "paired_difference", "peak_memory_bytes", "processor", "run_program", "saved_rows"]
+
+LOOK_EVERY_SECONDS = 0.25
+
+
+class Ran(NamedTuple):
+    """What a program printed, how long it ran, and the processor time of it and all processes it started."""
+
+    output: str
+    seconds: float
+    processor_seconds: float
+
+
+def run_program(command: Sequence[str], environment: Mapping[str, str]) -> Ran:
+    """Runs a program to its end.
+
+    Its processor time is looked up as it runs, so up to `LOOK_EVERY_SECONDS` of each process are missing. Unlike the
+    clock it does not count what other programs, or other machines on the same host, take away.
+    """
+    spent: dict[int, float] = {}
+    started = time.perf_counter()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as program:
+        while program.poll() is None:
+            spent |= _processor_seconds(program.pid)
+            time.sleep(LOOK_EVERY_SECONDS)
+        seconds = time.perf_counter() - started
+        assert program.stdout is not None
+        output = program.stdout.read()
+    if program.returncode:
+        raise subprocess.CalledProcessError(program.returncode, command)
+    return Ran(output, seconds, sum(spent.values()))
+
+
+def _processor_seconds(pid: int) -> dict[int, float]:
+    found = {}
+    try:
+        program = psutil.Process(pid)
+        for process in (program, *program.children(recursive=True)):
+            times = process.cpu_times()
+            found[process.pid] = times.user + times.system
+    except psutil.NoSuchProcess:  # it ended in between
+        pass
+    return found
 
 
 def processor() -> str:
