@@ -317,7 +317,7 @@ def _found(folder: RunFolder) -> Any:
 
 def runs(folder: Path) -> list[str]:
     """Returns a line for each run below a folder, the latest last."""
-    from textune.tracking.wording import number, plain
+    from textune.tracking.wording import plain
 
     paths = [path.parent for path in folder.glob(f"*/{EVENTS}")] if folder.is_dir() else []
     width = max((len(path.name) for path in paths), default=0)
@@ -327,12 +327,20 @@ def runs(folder: Path) -> list[str]:
             record = read_study(path)
         except RunFolderError as error:
             lines.append(f"{plain(path.name):{width}}  {error}")
-            continue
-        chosen = None if record.chosen is None or record.chosen.result is None else record.chosen.result.value
-        counts = ", ".join(f"{record.count(state)} {state}" for state in TrialState if record.count(state))
-        score = f"{plain(record.objective.metric)} {number(chosen)}"
-        lines.append(f"{plain(path.name):{width}}  {record.state:11}  {score}  {counts or 'no trials'}")
+        else:
+            lines.append(f"{plain(path.name):{width}}  {record.state:11}  {_score(record)}")
     return lines
+
+
+def _score(record: StudyRecord) -> str:
+    """Returns what a study came to: the score, in the search, of what is handed over, and how its trials ended."""
+    from textune.tracking.wording import number, plain
+
+    if record.repeats and not record.trials:
+        return f"{len(record.repeats)} trainings, to compare short forms"
+    value = None if record.chosen is None or record.chosen.result is None else record.chosen.result.value
+    counts = ", ".join(f"{record.count(state)} {state}" for state in TrialState if record.count(state))
+    return f"{plain(record.objective.metric)} {number(value)}  {counts or 'no trials'}"
 
 
 def report(path: Path) -> Path:

@@ -49,6 +49,11 @@ def cut(folder, num_lines, target):
             log.append({name: value for name, value in line.items() if name != "crc"})
 
 
+def test_is_listed_by_how_many_trainings_it_had(measured):
+    (line,) = commands.runs(measured.folder.path.parent)
+    assert line == f"run  done         {len(measured.record.repeats)} trainings, to compare short forms"
+
+
 class TestTheDesign:
     def test_draws_the_study_as_written_and_the_same_points_each_time(self, study):
         first, second = (Design.of(load_study(study), 6).configurations for _ in range(2))
