@@ -11,6 +11,7 @@ from textune.config.load import load_study
 from textune.data import Cache
 from textune.errors import RunFolderError, StudyError
 from textune.fidelity import Design
+from textune.fidelity.findings import conclude
 from textune.records import Fidelity, TrialSpec
 from textune.storage import LineLog, read_events
 from textune.tracking.log import read_past
@@ -139,6 +140,19 @@ class TestMeasured:
                     break
             (values_C, _), _ = trainings.form(fidelity).pairs
             assert values_C[0] == pytest.approx(value, abs=1e-12)
+
+    @pytest.mark.parametrize(("step", "is_said"), [(0.0, True), (0.1, False)])
+    def test_says_where_there_is_no_order_to_find(self, measured, study, step, is_said):
+        def changed(record):
+            luck = 0.001 * (record.spec.candidate * (3 + record.spec.repeat.number) % 4)
+            value = 0.5 + step * record.spec.candidate + luck
+            metrics = {"valid.accuracy": value, "valid.loss": 1 - value}
+            progress = [each.model_copy(update={"value": value, "metrics": metrics}) for each in record.progress]
+            return record.model_copy(update={"progress": tuple(progress)})
+
+        record = measured.record.model_copy(update={"repeats": tuple(map(changed, measured.record.repeats))})
+        notes = conclude(record, Design.of(load_study(study), CONFIGURATIONS))["notes"]
+        assert any("agree on an order" in note for note in notes) == is_said
 
     def test_leaves_a_page_and_no_models(self, measured):
         page = measured.folder.fidelity_page.read_text(encoding="utf-8")

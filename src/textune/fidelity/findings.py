@@ -52,7 +52,7 @@ def conclude(record: StudyRecord, design: Design, margin: float | None = None) -
         "ceiling": _told(ceiling, IN_FULL),
         "forms": [_told(each, fidelities[each.form.name]) for each in found],
         "configurations": [trainings.told(each) for each in design.configurations],
-        "notes": _notes(design, record.repeats),
+        "notes": [*_on_ceiling(ceiling), *_notes(design, record.repeats)],
     }
 
 
@@ -164,6 +164,17 @@ def _told(agreement: Agreement, fidelity: Fidelity) -> dict[str, Any]:
 def _correlation(value: float, interval: Interval) -> dict[str, Any]:
     numbers = {"value": value, "low": interval.low, "high": interval.high, "level": interval.level}
     return {name: number if math.isfinite(number) else None for name, number in numbers.items()}
+
+
+def _on_ceiling(ceiling: Agreement) -> list[str]:
+    """Returns what a reader must know before any form is trusted, or blamed: whether there was an order to find."""
+    if ceiling.kendall_interval.low > 0:
+        return []
+    note = (
+        "not even two trainings in full, of two seeds, are sure to agree on an order of these configurations: they "
+        "differ too little for the valid rows to tell; a cheap form loses little here, and so would a choice at random"
+    )
+    return [note]
 
 
 def _notes(design: Design, records: Sequence[TrialRecord]) -> list[str]:
