@@ -171,8 +171,8 @@ def _on_ceiling(ceiling: Agreement) -> list[str]:
     if ceiling.kendall_interval.low > 0:
         return []
     note = (
-        "not even two trainings in full, of two seeds, are sure to agree on an order of these configurations: they "
-        "differ too little for the valid rows to tell; a cheap form loses little here, and so would a choice at random"
+        "not even two trainings in full, of two seeds, are sure to agree on an order of these configurations: "
+        "what tells them apart may be luck, so correlations say little for a form or against it; see the regret"
     )
     return [note]
 
