@@ -12,6 +12,7 @@ BERT_TOKENS = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]"}
 FAMILIES = {
     "bert": (SIZES, BERT_TOKENS),
     "distilbert": (DISTILBERT, BERT_TOKENS),
+    "electra": ({**SIZES, "embedding_size": 16}, BERT_TOKENS),
     "roberta": (SIZES, {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>"}),
 }
 """What their configs call the sizes, and their special tokens by id; padding is 1 for RoBERTa."""

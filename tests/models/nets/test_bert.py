@@ -98,7 +98,7 @@ def test_an_architecture_that_is_not_written_here_runs_as_the_library_has_it(tmp
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
     config = transformers.ElectraConfig(vocab_size=90, embedding_size=32, max_position_embeddings=64, **sizes)
     transformers.AutoModel.from_config(config).save_pretrained(tmp_path)
-    transformer._say_slower.cache_clear()
+    transformer._say.cache_clear()
     with caplog.at_level(logging.WARNING, "textune"):
         _, model = (TransformerConfig(model=str(tmp_path)).build(None).eval() for _ in range(2))
     (record,) = caplog.records

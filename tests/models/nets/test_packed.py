@@ -50,6 +50,16 @@ def test_attention_is_that_of_each_text_alone(lengths, most_scores):
     torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-5)
 
 
+def test_attention_as_gpus_compute_it_is_the_same():
+    packing, qkv_LD = packing_and_qkv(LENGTHS)
+    n = packing.num_tokens
+    ours, padded = (compute(qkv_LD, packing, 0.0)[:n] for compute in (attend, packed._attend_padded))
+    torch.testing.assert_close(padded, ours)
+    direction = torch.randn(n, H * X)
+    gradients = [torch.autograd.grad((each * direction).sum(), qkv_LD)[0][:n] for each in (ours, padded)]
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
 def test_the_first_tokens_get_what_they_get_among_all():
     packing, qkv_LD = packing_and_qkv(LENGTHS)
     queries_BD = qkv_LD[packing.first_B, : H * X]

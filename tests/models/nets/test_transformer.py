@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -132,6 +133,18 @@ def test_a_text_longer_than_the_model_reads_is_a_sentence(build, family, most):
     longer_BT = torch.full((1, most + 1), 9)
     with pytest.raises(TextuneError, match=rf"has {most + 1} tokens.*reads {most} at most; set tokenizer.max_length"):
         encoder(longer_BT, longer_BT > 0)
+
+
+def test_texts_that_the_model_cannot_read_are_told_before_the_first_step(build):
+    encoder = build("bert", num_frozen_layers=1)
+    encoder.adapt(np.array([89, 1]), np.array([0, 2]))
+    with pytest.raises(TextuneError, match=r"has 65 tokens.*reads 64 at most; set tokenizer.max_length"):
+        encoder.adapt(np.ones(65, int), np.array([0, 65]))
+    with pytest.raises(TextuneError, match=r"knows 90 tokens, and its tokenizer gives the id 90.*embeddings resized"):
+        encoder.adapt(np.array([1, 90]), np.array([0, 2]))
+    longer_BT = torch.full((1, 65), 9)
+    with pytest.raises(TextuneError, match="has 65 tokens"):
+        encoder.frozen_states(longer_BT, longer_BT > 0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -61,6 +61,10 @@ class PackedBert:
         packing = Packing(mask_BT, self._num_heads)
         return self._output(self._layers, self._embed(ids_BT, packing), packing, first_only=first_only)
 
+    def goes_on_from(self, num_layers: int) -> bool:  # noqa: ARG002 - from any
+        """Whether what the lowest layers give is the same in every step, and the others can start from it."""
+        return True
+
     def lower(self, num_layers: int, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """Returns what the lowest layers make of each token of the texts, one after the other: states_LD."""
         packing = Packing(mask_BT, self._num_heads)

@@ -11,16 +11,20 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import transformers
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from textune.devices import device
 from textune.errors import Problem, StudyError, TextuneError, plain, suggestion
 from textune.memory import bound_primitives
 from textune.models.base import PADDING
 from textune.models.nets.base import Encoder
 from textune.models.nets.bert import PackedBert, Unsupported
+from textune.models.nets.library import LibraryForward
 
 if TYPE_CHECKING:
     from textune.models.transformer import TransformerConfig
@@ -29,7 +33,14 @@ __all__ = ["Transformer"]
 
 log = logging.getLogger("textune")
 
-DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
+DROPOUTS = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "dropout",
+    "attention_dropout",
+    "embedding_dropout",
+    "mlp_dropout",
+)
 """What model families call them."""
 
 
@@ -41,12 +52,12 @@ class Transformer(Encoder):
         num_tokens: of the vocabulary, for a model from scratch; None where the model has its own.
     """
 
-    tokens_per_batch = 2**12  # 2**14 take 1.2 to 1.4 times as long: they leave the cache (MiniLM in bf16, 2026-11)
-
     def __init__(self, config: TransformerConfig, num_tokens: int | None = None) -> None:
         super().__init__()
         bound_primitives()
         self.name = _name(config)
+        if device().type == "cpu":
+            self.tokens_per_batch = 2**12  # 2**14 take 1.2 to 1.4 times as long: they leave the cache (MiniLM, 2026-11)
         self.module: Any = _module(config, num_tokens)
         self.module.pooler = None  # of another objective; poolings take its place
         self.output_size = self.module.config.hidden_size
@@ -56,37 +67,54 @@ class Transformer(Encoder):
         self.frozen = self._lowest(config.num_frozen_layers)
         for part in self.frozen:
             part.requires_grad_(requires_grad=False)
-        self._packed = self._faster(checkpointing=config.gradient_checkpointing)
+        self._forward = self._fastest(checkpointing=config.gradient_checkpointing)
 
     def forward(self, ids_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
-        num_tokens = ids_BT.shape[1]
+        self._check_length(ids_BT.shape[1])
+        if self.states_ND is None:
+            hidden_BTD = self._forward(ids_BT, mask_BT, first_only=self.first_only)
+        else:
+            states = (self.num_frozen_layers, self.states_ND)
+            hidden_BTD = self._forward.upper(*states, ids_BT, mask_BT, first_only=self.first_only)
+        return hidden_BTD, mask_BT[:, : hidden_BTD.shape[1]]
+
+    def adapt(self, ids_L: NDArray[np.integer], offsets_N1: NDArray[np.int64]) -> None:
+        """Finds out what the model cannot read, before the first step instead of in the middle of an epoch."""
+        self._check_length(int(np.diff(offsets_N1).max(initial=0)))
+        known = self.module.get_input_embeddings().num_embeddings
+        if (highest := int(ids_L.max(initial=0))) >= known:
+            raise TextuneError(
+                f"{plain(self.name)} knows {known} tokens, and its tokenizer gives the id {highest}: tokens were added "
+                "to the one and not to the other; save both anew, with the embeddings resized (resize_token_embeddings)"
+            )
+
+    def _check_length(self, num_tokens: int) -> None:
         if self.most_tokens is not None and num_tokens > self.most_tokens:
             raise TextuneError(
                 f"a text has {num_tokens} tokens, and {plain(self.name)} reads {self.most_tokens} at most; set "
                 "tokenizer.max_length to that or less"
             )
-        if self._packed is not None:
-            if self.states_ND is None:
-                hidden_BTD = self._packed(ids_BT, mask_BT, first_only=self.first_only)
-            else:
-                states = (self.num_frozen_layers, self.states_ND)
-                hidden_BTD = self._packed.upper(*states, ids_BT, mask_BT, first_only=self.first_only)
-            return hidden_BTD, mask_BT[:, : hidden_BTD.shape[1]]
-        ids_BT = ids_BT.masked_fill(~mask_BT, self.padding)
-        return self.module(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state, mask_BT
 
-    def _faster(self, *, checkpointing: bool) -> PackedBert | None:
-        """Returns the forward pass that is written here for the architecture; None if there is none, which it says."""
+    def _fastest(self, *, checkpointing: bool) -> PackedBert | LibraryForward:
+        """Returns the forward pass that is written here for the architecture, or else, which it says, the library's."""
         try:
             return PackedBert(self.module, checkpointing=checkpointing)
         except Unsupported as reason:
-            _say_slower(str(reason))
+            _say(f"runs as the transformers library has it, which is slower, because {reason}")
         if checkpointing:
             self.module.activation_checkpointing_enable({"use_reentrant": False})
-        return None
+            self.module.disable_input_require_grads()  # else gradients go through frozen layers too
+        return LibraryForward(self.module, self.layers_upwards()[1:], self.padding)
 
     def frozen_key(self) -> str | None:
-        if self._packed is None or not self.frozen:
+        if not self.frozen:
+            return None
+        was_training = self.training
+        self.eval()
+        goes_on = self._forward.goes_on_from(self.num_frozen_layers)
+        self.train(was_training)
+        if not goes_on:
+            _say("computes its frozen layers in each step, because what they give depends on more than them")
             return None
         told = {name: value for name, value in self.module.config.to_dict().items() if name not in DROPOUTS}
         digest = hashlib.sha256(json.dumps([self.num_frozen_layers, told], sort_keys=True).encode())
@@ -96,8 +124,8 @@ class Transformer(Encoder):
         return digest.hexdigest()
 
     def frozen_states(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
-        assert self._packed is not None
-        return self._packed.lower(self.num_frozen_layers, ids_BT, mask_BT)
+        self._check_length(ids_BT.shape[1])
+        return self._forward.lower(self.num_frozen_layers, ids_BT, mask_BT)
 
     def train(self, mode: bool = True) -> Transformer:
         super().train(mode)
@@ -114,7 +142,8 @@ class Transformer(Encoder):
         if num_layers > most:
             message = f"is {num_layers}, but {plain(self.name)} has {most} layers that can be frozen"
             raise StudyError([Problem("", "model.encoder.num_frozen_layers", message)])
-        return list(embeddings_and_layers[: 1 + num_layers])
+        projection = getattr(self.module, "embeddings_project", None)  # of ELECTRA, from its embeddings' width
+        return [*([] if projection is None else [projection]), *embeddings_and_layers[: 1 + num_layers]]
 
     def layers_upwards(self) -> Sequence[nn.Module]:
         expected = self.module.config.num_hidden_layers
@@ -124,9 +153,9 @@ class Transformer(Encoder):
 
 
 @cache
-def _say_slower(reason: str) -> None:
+def _say(what: str) -> None:
     """Says it once in a process."""
-    log.warning("the pretrained model runs as the transformers library has it, which is slower, because %s", reason)
+    log.warning("the pretrained model %s", what)
 
 
 def _name(config: TransformerConfig) -> str:
@@ -138,8 +167,10 @@ def _module(config: TransformerConfig, num_tokens: int | None) -> Any:
     library: Any = transformers.AutoModel
     quiet.disable_progress_bar()
     quiet.set_verbosity_error()  # that the checkpoint has a head of its own is no news
-    # Fused attention takes 1.06 to 1.10 times as long in bf16 (MiniLM, 24 to 192 tokens, one core with AMX, 2026-11).
-    settings: dict[str, Any] = {"attn_implementation": "eager", "dtype": torch.float32}
+    settings: dict[str, Any] = {"dtype": torch.float32}
+    if device().type == "cpu":
+        # Fused attention takes 1.06 to 1.10 times as long in bf16 (MiniLM, 24 to 192 tokens, a core with AMX, 2026-11).
+        settings["attn_implementation"] = "eager"
     try:
         if num_tokens is not None:
             return library.from_config(_own_architecture(config, num_tokens), **settings)
