@@ -28,6 +28,13 @@ def test_later_trials_of_the_same_size_begin_with_what_fitted(make):
     assert make(memory_bytes=10**9).first() is None
 
 
+def test_without_a_cache_each_trial_finds_out_by_itself():
+    first, second = (MicroBatch(None, (1,), batch_size=32, halvings=0, memory_bytes=None) for _ in range(2))
+    first.note(4)
+    assert first.first() == 4
+    assert second.first() is None
+
+
 def test_whole_batches_that_fit_leave_no_note(make):
     make().note(4)
     make().note(None)

@@ -1,19 +1,24 @@
 """Trials that go on from what frozen layers made of the texts, against those that compute it again and again."""
 
+import logging
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from textune import states
 from textune.config.load import load_study
-from textune.data import Cache
+from textune.data import Cache, eval_batches
+from textune.errors import InterruptedTrial
 from textune.models import TransformerConfig
 from textune.pipeline import Pipeline
-from textune.records import TrialSpec
+from textune.records import EndReason, TrialSpec
 from textune.seeds import derive
 from textune.trial import prepare_data, run
 
-FAMILIES = ["bert", "distilbert", "roberta"]
+FAMILIES = ["bert", "distilbert", "electra", "roberta"]
+"""ELECTRA's forward pass is that of the library."""
 
 
 @pytest.fixture
@@ -101,6 +106,32 @@ def test_what_changes_the_states_has_a_table_of_its_own(frozen_study, cache, oth
 def test_folds_share_a_table(frozen_study, cache):
     result_of(frozen_study("bert", "split={kind: kfold, folds: 3}", "training.epochs=1"), cache)
     assert len(tables(cache)) == 1
+
+
+def test_computing_a_table_can_be_stopped_between_batches_and_leaves_nothing(frozen_study, cache, monkeypatch):
+    in_small_batches = partial(eval_batches, tokens_per_batch=24)
+    monkeypatch.setattr(states, "eval_batches", lambda *rows, **_size: in_small_batches(*rows))
+    loaded = frozen_study()
+    spec = TrialSpec(
+        number=0, config=loaded.resolver.resolve({}).config, objective=loaded.config.objective, seed=derive(1, "trial")
+    )
+    trial = run(spec, loaded.folders, cache)
+    assert [next(trial) for _ in range(3)] == [None] * 3
+    assert tables(cache) == []
+    with pytest.raises(InterruptedTrial):
+        trial.throw(InterruptedTrial())
+    assert not [path for path in cache.root.iterdir() if "states-" in path.name and path.suffix != ".lock"]
+    assert result_of(loaded, cache).end is EndReason.FINISHED
+    assert len(tables(cache)) == 1
+
+
+def test_a_table_too_large_for_the_cache_is_told(frozen_study, tmp_path, caplog):
+    small = Cache(tmp_path, max_bytes=2**10)
+    with caplog.at_level(logging.WARNING, "textune"):
+        result_of(frozen_study(), small)
+    (record,) = caplog.records
+    assert "TEXTUNE_CACHE_BYTES" in record.getMessage()
+    assert tables(small) == []
 
 
 @pytest.mark.parametrize(("num_frozen_layers", "has_key"), [(0, False), (1, True), (2, True)])

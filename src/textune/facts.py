@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from textune.config.load import LoadedStudy
 from textune.config.study import METRICS
 from textune.data import Cache, Prepared, content_key, describe
+from textune.named_files import located
 from textune.stats.baselines import fit_tfidf, majority
 from textune.storage import dump_json
 from textune.training.metrics import evaluate
-from textune.trial import located
 
 __all__ = ["Facts", "describe_data", "gather_facts"]
 

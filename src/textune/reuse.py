@@ -23,9 +23,10 @@ from textune.config.load import LoadedStudy
 from textune.config.study import TrialConfig
 from textune.data import Cache, Prepared, content_key, locate
 from textune.data.vectors import file_identity
+from textune.errors import TextuneError
+from textune.named_files import located
 from textune.records import TrialRecord, TrialSpec, TrialState
 from textune.storage import dump_json
-from textune.trial import located
 
 __all__ = ["EarlierStages", "SharedResults"]
 
@@ -50,7 +51,10 @@ class SharedResults:
 
     def find(self, spec: TrialSpec) -> TrialRecord | None:
         """Returns the trial that stands for `spec`, told with its number; its predictions are put into its folder."""
-        entry = self._store.find(self._key(spec))
+        try:
+            entry = self._store.find(self._key(spec))
+        except TextuneError:  # a file that its config names is missing: the trial will say so
+            return None
         if entry is None or spec.folder is None:
             return None
         known = TrialRecord.model_validate_json((entry / RESULT).read_bytes())

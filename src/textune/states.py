@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from textune.models.nets.base import Encoder
 
 __all__ = ["go_on_from_states"]
+
+log = logging.getLogger("textune")
 
 FORMAT = 1
 """Counts changes of what cache entries hold."""
@@ -37,8 +41,10 @@ def go_on_from_states(
     keep: Keep,
     precision: str,
     cache: Cache,
-) -> Examples | None:
+) -> Generator[None, None, Examples | None]:
     """Lets an encoder go on from what its frozen layers make of some rows, from the cache if it was computed before.
+
+    That may take minutes, and yields between batches.
 
     Args:
         encoder: where it will train.
@@ -63,9 +69,14 @@ def go_on_from_states(
     text_hash = hashlib.sha256(ids_L.tobytes() + offsets_M1.tobytes()).hexdigest()
     entry = content_key("states", FORMAT, key, text_hash, precision)
     if cache.find(entry) is None and not _has_room(cache, num_bytes):
+        log.warning(
+            "the frozen layers are computed in each step: what they make of the texts takes %.1f GB, and may take a "
+            "quarter of the cache (TEXTUNE_CACHE_BYTES) and half of what is free on its disk",
+            num_bytes / 1e9,
+        )
         return None
     cut = Examples(ids_L, offsets_M1)
-    folder = cache.folder(entry, lambda folder: _compute(encoder, cut, dtype, precision, folder))
+    folder = yield from cache.folder_in_steps(entry, lambda folder: _compute(encoder, cut, dtype, precision, folder))
     encoder.states_ND = np.asarray(np.load(folder / "states.npy", mmap_mode="r", allow_pickle=False))
     length_N = np.zeros(len(examples), dtype=np.int64)
     length_N[rows_M] = np.diff(offsets_M1)
@@ -77,7 +88,7 @@ def _has_room(cache: Cache, num_bytes: int) -> bool:
     return num_bytes <= cache.max_bytes * MOST_SHARE and num_bytes * LEAST_FREE <= free
 
 
-def _compute(encoder: Encoder, cut: Examples, dtype: str, precision: str, folder: Path) -> None:
+def _compute(encoder: Encoder, cut: Examples, dtype: str, precision: str, folder: Path) -> Iterator[None]:
     """Writes states_LD of all tokens of texts that are cut already."""
     import torch
 
@@ -95,4 +106,5 @@ def _compute(encoder: Encoder, cut: Examples, dtype: str, precision: str, folder
             states = encoder.frozen_states(ids_BT, mask_BT).float().cpu().numpy()
         places_BT = cut.offsets_N1[batch.rows_B][:, None] + np.arange(batch.mask_BT.shape[1])
         states_LD[places_BT[batch.mask_BT]] = states
+        yield
     states_LD.flush()

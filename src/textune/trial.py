@@ -30,7 +30,6 @@ from textune.data import (
     eval_batches,
     folds_of,
     load_vectors,
-    locate,
     num_batches,
     prepare,
     train_batches,
@@ -38,6 +37,7 @@ from textune.data import (
 from textune.devices import device
 from textune.errors import InterruptedTrial
 from textune.micro_batch import MicroBatch
+from textune.named_files import located, vector_file
 from textune.pipeline import Pipeline, PipelineConfig
 from textune.records import EndReason, Fidelity, Progress, TrialRecord, TrialResult, TrialSpec
 from textune.registry import load_plugin
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from textune.training.engine.past import Past
     from textune.training.measurement import EpochMeasurement
 
-__all__ = ["TrialRunner", "located", "prepare_data", "run", "train_on_all"]
+__all__ = ["TrialRunner", "prepare_data", "run", "train_on_all"]
 
 
 @dataclass(frozen=True)
@@ -104,26 +104,7 @@ def prepare_data(config: TrialConfig, folders: Sequence[Path], cache: Cache) -> 
     """Returns the study's rows as token ids, from the cache where they are."""
     config = located(config, folders)
     data, split, tokenizer = cast("Any", (config.data, config.split, config.tokenizer))  # typed by role at run time
-    return prepare(data, split, tokenizer, config.seed, folders, cache, _vector_file(config, folders))
-
-
-def located(config: TrialConfig, folders: Sequence[Path]) -> TrialConfig:
-    """Returns the config with the pretrained model that it may name found.
-
-    Raises:
-        TextuneError: it is not on this machine; says the ways to get it.
-    """
-    tokenizer, encoder = cast("Any", (config.tokenizer, config.model.encoder))
-    encoder = encoder.located(folders)
-    model = config.model.model_copy(update={"encoder": encoder})
-    return config.model_copy(
-        update={"model": model, "tokenizer": tokenizer.located(folders, encoder.pretrained)},
-    )
-
-
-def _vector_file(config: TrialConfig, folders: Sequence[Path]) -> Path | None:
-    name = config.model.embedding.vector_file  # type: ignore[attr-defined]
-    return None if name is None else Path(locate(name, folders))
+    return prepare(data, split, tokenizer, config.seed, folders, cache, vector_file(config, folders))
 
 
 def run(
@@ -210,7 +191,7 @@ class _Training:
 
         self.spec, self.config, self.prepared, self.rows = spec, config, prepared, rows
         self.vocabulary, self.examples = prepared.encode(rows)
-        tokens, file = self.vocabulary.tokens, _vector_file(config, folders)
+        tokens, file = self.vocabulary.tokens, vector_file(config, folders)
         size: int = config.model.embedding.size  # type: ignore[attr-defined]
         vectors = None if file is None else load_vectors(file, tokens, size, cache)
         self.vector_coverage = None if vectors is None else vectors.coverage
@@ -220,10 +201,17 @@ class _Training:
         tokenizer = cast("Any", config.tokenizer)
         self.max_length, self.keep = tokenizer.max_length, tokenizer.keep
         self.model.encoder.adapt(*cut_examples(self.examples, rows, self.max_length, self.keep))
-        self.model.to(device())
+        place = device()
+        self.model.to(place)
         self.cache, self.inputs = cache, self.examples
         self.order, self.dropout = derive(spec.seed, "order", part), derive(spec.seed, "dropout", part)
-        self.micro_batch = MicroBatch(cache, self._size(), config.training.batch_size, spec.halvings, memory_bytes)
+        self.micro_batch = MicroBatch(
+            cache if place.type == "cpu" else None,
+            self._size(),
+            config.training.batch_size,
+            spec.halvings,
+            memory_bytes,
+        )
 
     def run(
         self, number: int, valid: NDArray[np.int64], past: Past, checkpoints: Checkpoints
@@ -231,7 +219,7 @@ class _Training:
         """Trains a fold, from where it was left; leaves the weights of the best epoch in the model."""
         from textune.training.engine.loop import Fit
 
-        self._go_on_from_states(np.union1d(self.rows, valid))
+        yield from self._go_on_from_states(np.union1d(self.rows, valid))
         fit = Fit(
             self.model,
             self._epoch,
@@ -260,7 +248,8 @@ class _Training:
         """Trains for a number of epochs without valid rows; returns the precision."""
         from textune.training.engine.loop import fit_blindly
 
-        self._go_on_from_states(np.unique(self.rows))
+        for _ in self._go_on_from_states(np.unique(self.rows)):
+            pass
         return fit_blindly(
             self.model,
             self._epoch,
@@ -303,13 +292,14 @@ class _Training:
             cast("Any", self.config.tokenizer).build().with_vocabulary(self.vocabulary),
         )
 
-    def _go_on_from_states(self, rows: NDArray[np.int64]) -> None:
+    def _go_on_from_states(self, rows: NDArray[np.int64]) -> Generator[None, None, None]:
         """Reads what frozen layers make of the rows, if there are any, instead of the rows."""
         from textune.training.engine.precision import resolve
 
         encoder, precision = self.model.encoder, resolve(self.config.training.precision, self.model, device())
         cut = (rows, self.max_length, self.keep)
-        self.inputs = go_on_from_states(encoder, self.examples, *cut, precision, self.cache) or self.examples
+        states = yield from go_on_from_states(encoder, self.examples, *cut, precision, self.cache)
+        self.inputs = states or self.examples
 
     def _epoch(self, epoch: int) -> Iterator[Batch]:
         training = self.config.training
@@ -330,9 +320,9 @@ class _Training:
 
     def _size(self) -> list[Any]:
         """Returns what the memory of a step depends on, beside the number of rows."""
-        training, parameter = self.config.training, next(self.model.parameters())
+        training = self.config.training
         numbers = [len(self.vocabulary), len(self.prepared.classes), self.max_length]
-        return [str(parameter.device), self.config.model.dump(), numbers, training.optimizer.kind, training.precision]
+        return [self.config.model.dump(), numbers, training.optimizer.kind, training.precision]
 
     def _class_counts(self) -> NDArray[np.int64]:
         return np.bincount(self.prepared.labels_N[self.rows], minlength=len(self.prepared.classes))

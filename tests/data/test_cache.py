@@ -108,6 +108,41 @@ def test_a_second_process_waits_for_the_first(builder, tmp_path):
     assert (tmp_path / "builds").read_text() == "built\n"
 
 
+def in_steps(folder):
+    writes()(folder)
+    yield
+    yield
+
+
+def test_an_entry_built_in_steps_is_there_after_the_last_one(cache):
+    steps = cache.folder_in_steps("a", in_steps)
+    assert [next(steps), next(steps)] == [None, None]
+    assert cache.find("a") is None
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+    assert end.value.value == cache.find("a") == cache.folder("a", never)
+    with pytest.raises(StopIteration):
+        next(cache.folder_in_steps("a", never))
+
+
+def test_an_entry_whose_building_is_broken_off_leaves_nothing_and_can_be_built(cache):
+    steps = cache.folder_in_steps("a", in_steps)
+    next(steps)
+    steps.close()
+    assert entries(cache) == set()
+    cache.folder("a", writes())
+
+
+def test_steps_pass_while_another_process_builds(builder, tmp_path):
+    first = builder()
+    assert first.stdout.readline() == "building\n"
+    steps = Cache(tmp_path / "cache").folder_in_steps("a", never)
+    assert [next(steps), next(steps)] == [None, None]
+    assert first.communicate("\n")[0] == "whole\n"
+    assert list(steps) == []
+    assert (tmp_path / "cache" / "a" / "data").read_text() == "whole"
+
+
 def test_what_a_killed_build_leaves_is_cleaned_by_the_next_build(builder, tmp_path):
     killed = builder()
     assert killed.stdout.readline() == "building\n"

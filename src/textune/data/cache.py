@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ DEFAULT_BYTES = 10 * 2**30
 LEAST_AGE_SECONDS = 3600
 """Entries used within this time are never evicted. One that a process has mapped stays readable to it even so."""
 
+WAIT_SECONDS = 0.1
 
 CONTENTS = ".contents.json"
 """File name → size in bytes, time of change in ns and CRC-32 of each file of an entry."""
@@ -73,7 +74,29 @@ class Cache:
                 entry = self.find(key)
                 if entry is not None:
                     return entry
-                self._build(key, build)
+                with self._new_entry(key) as folder:
+                    build(folder)
+            self._evict()
+        return self.root / key
+
+    def folder_in_steps(self, key: str, build: Callable[[Path], Iterator[None]]) -> Generator[None, None, Path]:
+        """As `folder`; yields whenever `build` does, and ten times a second while another process builds the entry.
+
+        Closed before the end, it leaves nothing behind.
+        """
+        entry = self.find(key)
+        if entry is not None:
+            return entry
+        with self._failing_in_a_sentence():
+            with contextlib.ExitStack() as held:
+                while not self._takes_lock(key, held):
+                    yield
+                    time.sleep(WAIT_SECONDS)
+                entry = self.find(key)
+                if entry is not None:
+                    return entry
+                with self._new_entry(key) as folder:
+                    yield from build(folder)
             self._evict()
         return self.root / key
 
@@ -111,12 +134,14 @@ class Cache:
                     self._remove(path)
         return before - self.size()
 
-    def _build(self, key: str, build: Callable[[Path], None]) -> None:
+    @contextlib.contextmanager
+    def _new_entry(self, key: str) -> Iterator[Path]:
+        """Gives a folder to fill, which is the entry when all went well."""
         temporary, entry = self._temporary(key), self.root / key
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             temporary.mkdir(mode=0o700)
-            build(temporary)
+            yield temporary
             told = {path.name: _file_told(path) for path in temporary.iterdir()}
             write_atomically(temporary / CONTENTS, dump_json(told))
             shutil.rmtree(entry, ignore_errors=True)  # what is there is damaged
@@ -174,6 +199,13 @@ class Cache:
                 if _is_open_file(path, file.fileno()):  # not so if its entry was removed while this process waited
                     yield
                     return
+
+    def _takes_lock(self, key: str, held: contextlib.ExitStack) -> bool:
+        try:
+            held.enter_context(self._locked(key, fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
 
     def _temporary(self, key: str) -> Path:
         return self.root / f".{key}.tmp"
