@@ -63,6 +63,26 @@ def test_a_process_can_be_kept_from_seeing_others(environment, gpu, visible, exp
     assert device() == torch.device(expected)
 
 
+BROKEN = """
+import torch
+from textune.devices import gpu_answers
+print(gpu_answers())
+table = torch.zeros(3, device="cuda:0")
+print(gpu_answers())
+try:
+    table[torch.tensor([5], device="cuda:0")].cpu()
+except RuntimeError:
+    pass
+print(gpu_answers())
+"""
+
+
+@needs_gpu
+def test_a_gpu_that_failed_for_good_answers_no_more():
+    done = subprocess.run([sys.executable, "-c", BROKEN], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split() == ["True", "True", "False"]
+
+
 @needs_gpu
 def test_which_then_finds_one_or_none():
     program = (

@@ -140,6 +140,21 @@ class TestTheBestTrial:
         assert study(0.9, end=end).best is None
 
 
+@pytest.mark.parametrize(
+    ("end", "details", "expected"),
+    [
+        (EndReason.WORKER_LOST, {}, True),
+        (EndReason.OUT_OF_MEMORY, {"killed": "by the kernel"}, True),
+        (EndReason.OUT_OF_MEMORY, {"on_gpu": True}, True),
+        (EndReason.OUT_OF_MEMORY, {}, False),
+        (EndReason.CRASHED, {}, False),
+    ],
+)
+def test_a_trial_is_tried_again_where_it_may_end_otherwise(end, details, expected):
+    result = TrialResult(trial=0, attempt=1, end=end, reason=end.value, details=details)
+    assert result.deserves_retry is expected
+
+
 def test_a_trial_that_goes_on_has_not_ended():
     interrupted = TrialResult(trial=0, end=EndReason.INTERRUPTED, reason="interrupted", final=False)
     for result, count in ((interrupted, 0), (interrupted.model_copy(update={"final": True}), 1)):

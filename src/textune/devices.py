@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["compute_on", "device", "gpus", "see_only"]
+__all__ = ["compute_on", "device", "gpu_answers", "gpus", "see_only"]
 
 NAME, VISIBLE = "TEXTUNE_DEVICE", "CUDA_VISIBLE_DEVICES"
 """Environment variables: what this process computes on, and which GPUs CUDA shows it."""
@@ -50,6 +50,18 @@ def see_only(gpu: str | None) -> None:
     """
     os.environ[VISIBLE] = gpu or ""
     compute_on("cuda:0" if gpu else "cpu")
+
+
+def gpu_answers() -> bool:
+    """Whether CUDA still works in this process: after some errors it fails whatever is asked of it."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return True
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return False
+    return True
 
 
 def device() -> torch.device:

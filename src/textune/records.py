@@ -208,10 +208,11 @@ class TrialResult(Record):
         return self.end is EndReason.OUT_OF_MEMORY or bool(self.details.get("memory_was_short"))
 
     @property
-    def lost_worker(self) -> bool:
-        """Whether the worker died, so that the same trial may well end otherwise."""
-        was_killed = self.end is EndReason.OUT_OF_MEMORY and bool(self.details.get("killed"))
-        return was_killed or self.end is EndReason.WORKER_LOST
+    def deserves_retry(self) -> bool:
+        """Whether the same trial may well end otherwise: its worker died, or others took memory of its GPU."""
+        if self.end is EndReason.OUT_OF_MEMORY:
+            return bool(self.details.get("killed") or self.details.get("on_gpu"))
+        return self.end is EndReason.WORKER_LOST
 
 
 class TrialRecord(Record):

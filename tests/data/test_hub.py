@@ -116,6 +116,16 @@ def test_a_set_that_the_library_has_loaded_is_found_by_its_name(whole, tmp_path)
         HubConfig(path="we/MyReviews", subset="other").find([tmp_path])
 
 
+def test_of_several_configurations_one_has_to_be_named(tmp_path):
+    for name in ("de", "en"):
+        folder = tmp_path / "HF_DATASETS_CACHE" / "we___reviews" / name / "0.0.0" / "abc"
+        folder.mkdir(parents=True)
+        (folder / "dataset_info.json").write_text("{}")
+    with pytest.raises(DataError, match=r"holds de, en; set data\.subset to the one that is meant"):
+        HubConfig(path="we/reviews").find([tmp_path])
+    assert "/en/" in HubConfig(path="we/reviews", subset="en").find([tmp_path])[0]
+
+
 @pytest.mark.parametrize("name", ["we/nothing", "a b", "x" * 300, "a\0b", "../../x", "we/../x"])
 def test_a_set_that_is_not_there_says_the_ways_to_get_it(name, tmp_path):
     with pytest.raises(DataError, match=r"hf download --repo-type dataset.*HF_HUB_CACHE or HF_DATASETS_CACHE") as error:

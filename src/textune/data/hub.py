@@ -177,7 +177,11 @@ def _in_hub_cache(name: str, revision: str | None) -> Path | None:
 
 
 def _in_library_cache(name: str, subset: str | None, revision: str | None) -> Path | None:
-    """Returns what `load_dataset` left of a data set, the newest where there is more."""
+    """Returns what `load_dataset` left of a data set, the newest version where there are several.
+
+    Raises:
+        DataError: there are several configurations, and none is named.
+    """
     datasets = _library()
     from datasets.naming import camelcase_to_snakecase
 
@@ -191,6 +195,11 @@ def _in_library_cache(name: str, subset: str | None, revision: str | None) -> Pa
     wanted = [
         entry for entry in entries if subset in {None, entry.parent.parent.name} and revision in {None, entry.name}
     ]
+    names = sorted({entry.parent.parent.name for entry in wanted})
+    if len(names) > 1:
+        raise DataError(
+            plain(f"of '{name}' the cache {root} holds {', '.join(names)}; set data.subset to the one that is meant")
+        )
     return max(wanted, key=lambda entry: entry.stat().st_mtime, default=None)
 
 

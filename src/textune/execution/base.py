@@ -80,7 +80,9 @@ class ExecutorConfig(Config):
         " 'cpu': on the processor; 'auto': on GPUs where there are any",
     )
     threads_per_trial: int = Field(1, ge=1, description="processor threads each trial may use")
-    max_retries: int = Field(2, ge=0, description="times a trial is tried again after its worker died")
+    max_retries: int = Field(
+        2, ge=0, description="times a trial is tried again after its worker died, or its GPU had no memory left for it"
+    )
     timeout_seconds: float | None = Field(None, gt=0, description="a trial is ended after this; null: no limit")
     memory_bytes_per_worker: int | None = Field(
         None,

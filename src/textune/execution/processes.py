@@ -261,6 +261,8 @@ def _context(evaluate: Evaluate) -> Context:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
+    # An import that asks for GPUs must not start CUDA in the fork server: what is forked from it could not use it.
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     ours = sorted(name for name in sys.modules if name.startswith("textune."))
     context.set_forkserver_preload([*getattr(evaluate, "preload", ()), *ours])
     multiprocessing.resource_tracker.ensure_running()  # here, because its start unblocks signals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from textune.devices import compute_on
+from textune.devices import compute_on, gpu_answers
 from textune.errors import FatalError
 from textune.execution.attempt import Attempt, limit_threads
 from textune.execution.base import Evaluate, Event, Executor, ExecutorConfig
@@ -14,6 +14,12 @@ from textune.records import EndReason, TrialResult, TrialSpec
 from textune.registry import register
 
 __all__ = ["SerialConfig", "SerialExecutor"]
+
+
+GPU_FAILED = (
+    "the GPU does not answer this process any more since the trial before, whose log says more; the same command goes "
+    "on from here (with 'execution: processes' it is another process that fails, and the study goes on)"
+)
 
 
 class SerialExecutor(Executor):
@@ -27,7 +33,7 @@ class SerialExecutor(Executor):
         self._evaluate, self._threads, self._memory_bytes, self._on_gpu = evaluate, threads, memory_bytes, on_gpu
         self._attempt: Attempt | None = None
         self._stopped: TrialResult | None = None
-        self._undecided = False
+        self._undecided = self._gpu_failed = False
         self._growth = Growth()
 
     def submit(self, spec: TrialSpec) -> None:
@@ -42,6 +48,8 @@ class SerialExecutor(Executor):
     def wait(self, timeout_seconds: float | None = None) -> list[Event]:  # noqa: ARG002 - a step takes what it takes
         if self._attempt is None or self._undecided:
             return []
+        if self._gpu_failed:
+            raise FatalError(GPU_FAILED)
         try:
             event = self._stopped or self._attempt.step()
         except FatalError:
@@ -55,6 +63,7 @@ class SerialExecutor(Executor):
                 self._on_gpu or self._growth.is_large()
             ):  # to look for garbage each time would take longer than a short trial
                 release_memory()
+            self._gpu_failed = self._on_gpu and not gpu_answers()
         else:
             self._undecided = True
         return [event]

@@ -20,7 +20,7 @@ from enum import StrEnum
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from textune.devices import see_only
+from textune.devices import gpu_answers, see_only
 from textune.errors import FatalError
 from textune.execution.attempt import LOG_NAME, Attempt, limit_threads
 from textune.execution.base import Evaluate
@@ -78,9 +78,11 @@ def work(connection: Connection, objective: bytes, threads: int, memory_bytes: i
             message, content = receive(connection)
             if message is Message.RUN:  # else it came too late for the trial before
                 result = _run(connection, evaluate, TrialSpec.model_validate_json(content), memory_bytes)
+                if gpu and result.end is EndReason.OUT_OF_MEMORY:
+                    result = result.model_copy(update={"details": {**result.details, "on_gpu": True}})
                 release_memory()
                 # Libraries that found no memory once may fail for good: oneDNN does. What CUDA holds is used again.
-                is_last = result.was_short_of_memory or (gpu is None and growth.is_large())
+                is_last = not gpu_answers() if gpu else result.was_short_of_memory or growth.is_large()
                 send(connection, Message.LAST_RESULT if is_last else Message.RESULT, result.model_dump_json())
                 if is_last:
                     return

@@ -196,7 +196,7 @@ class _Loop:
             result = whole.model_copy(update={"details": result.details})
         if result.end is EndReason.INTERRUPTED:
             self.witnesses.tell(result.model_copy(update={"final": False}))
-        elif result.lost_worker and self.num_lost[spec.number] < self.parts.max_retries:
+        elif result.deserves_retry and self.num_lost[spec.number] < self.parts.max_retries:
             self.num_lost[spec.number] += 1
             self.witnesses.tell(result.model_copy(update={"final": False}))
             self._try_again(spec, halve=result.end is EndReason.OUT_OF_MEMORY)
@@ -272,7 +272,7 @@ class _Loop:
                 for spec in open_trials.values():
                     if spec.repeat_of == event.trial and not is_measured(event):
                         self.plan.runs(spec)
-            elif event.lost_worker:
+            elif event.deserves_retry:
                 self.num_lost[event.trial] += 1
         return open_trials
 

@@ -185,4 +185,5 @@ class AdagradConfig(OptimizerConfig):
     def build(self, model: nn.Module) -> Optimizer:
         from textune.training.engine.row_updates import RowAdagrad
 
-        return RowAdagrad(self._groups(model), lr=self.learning_rate, eps=self.eps, fused=True)
+        on_cpu = all(weight.device.type == "cpu" for weight in model.parameters())  # only there old releases fuse it
+        return RowAdagrad(self._groups(model), lr=self.learning_rate, eps=self.eps, fused=on_cpu or None)

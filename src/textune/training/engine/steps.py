@@ -147,7 +147,7 @@ class Steps:
         if num_rows == 1:
             raise MemoryError(
                 "the model does not fit into memory, not even with one text at a time; take a smaller model or shorter "
-                "texts (tokenizer.max_length), or allow it more (execution.memory_bytes_per_worker)"
+                f"texts (tokenizer.max_length), or {self._how_to_have_more()}"
             )
         self.micro_batch = (num_rows + 1) // 2
 
@@ -197,9 +197,14 @@ class Steps:
             if not is_exhausted(error):
                 raise
             raise MemoryError(
-                "the state of the optimizer does not fit into memory; take a smaller model, or allow it more "
-                "(execution.memory_bytes_per_worker)"
+                "the state of the optimizer does not fit into memory; take a smaller model, or "
+                f"{self._how_to_have_more()}"
             ) from error
+
+    def _how_to_have_more(self) -> str:
+        if self.device.type == "cpu":
+            return "allow it more (execution.memory_bytes_per_worker)"
+        return "let fewer trials share a GPU (execution.trials_per_device)"
 
 
 def _balanced(class_counts_K: NDArray[np.int64]) -> Tensor:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from textune.training.engine.precision import flushed_denormals
 
@@ -22,14 +23,18 @@ def random_generator(device: torch.device) -> torch.Generator:
 
 @contextmanager
 def deterministic_kernels() -> Iterator[None]:
-    """Takes kernels that always add up in the same order, where there are any; PyTorch warns where there are none."""
+    """Takes kernels that always add up in the same order, where there are any; PyTorch warns where there are none.
+
+    It does not even warn of fused attention, some of whose kernels add up as their parts come in.
+    """
     enabled, warn_only = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        yield
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
     finally:
         torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
 
