@@ -1,10 +1,11 @@
 """Textune from Python."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import textune
-from textune.errors import DataError, RunFolderError, StudyError
+from textune.errors import DataError, RunFolderError, StudyError, TextuneError
 
 DATA = pd.DataFrame({"review": ["a good day", "a bad day"] * 60, "mood": ["pos", "neg"] * 60, "id": range(120)})
 
@@ -27,6 +28,10 @@ class TestAStudyOfADataFrame:
         assert study.record.state == "done"
         assert study.best.result.value == 1
         assert study.predict(["a good day", "a bad day"]) == ["pos", "neg"]
+        assert study.predict(pd.Series(["a good day", None, "a bad day"]))[::2] == ["pos", "neg"]
+        assert study.predict(np.array(["a good day", "a bad day"])) == ["pos", "neg"]
+        with pytest.raises(TextuneError, match="put it into a list"):
+            study.predict("a good day")
         assert study.predict_proba(["a good day"]).sum() == pytest.approx(1)
         assert study.pipeline.config.text == "review"
 

@@ -5,7 +5,7 @@ import pytest
 
 from textune.config.load import load_study
 from textune.data import Cache
-from textune.errors import DivergedError
+from textune.errors import DivergedError, StudyError
 from textune.pipeline import Pipeline
 from textune.records import EndReason, Progress, TrialRecord, TrialSpec
 from textune.seeds import derive
@@ -152,6 +152,26 @@ class TestRangesOfDates:
         assert prepared.rows.dates_N[prepared.splits.newest_train].max() == max(
             prepared.rows.dates_N[fold.valid].max() for fold in prepared.splits.folds
         )
+
+
+class TestAModelThatReadsSoManyTokens:
+    @pytest.fixture
+    def settings(self, checkpoints):
+        def settings(max_length):
+            encoder = f"model.encoder={{kind: transformer, model: {checkpoints['bert']}}}"
+            return [encoder, f"tokenizer={{kind: pretrained, max_length: {max_length}}}", "training.epochs=1"]
+
+        return settings
+
+    def test_reads_no_more_where_all_of_a_text_is_asked_for(self, run_trial, settings, tmp_path):
+        run_trial(settings("null"), folder=tmp_path)
+        pipeline = Pipeline.load(tmp_path / "model")
+        assert pipeline.config.max_length == 64
+        assert np.isfinite(pipeline.predict(["good bad " * 100])).all()
+
+    def test_is_told_where_more_is_asked_for(self, run_trial, settings):
+        with pytest.raises(StudyError, match=r"tokenizer\.max_length: is 65, and the model reads 64 tokens at most"):
+            run_trial(settings(65))
 
 
 def test_a_loss_that_is_not_finite_ends_the_trial(run_trial):

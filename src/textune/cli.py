@@ -214,6 +214,9 @@ def predict(
     output: Annotated[Path | None, typer.Option(help="Where to write; default stdout.", show_default=False)] = None,
     output_format: Annotated[Format, typer.Option("--format", help="How to write.")] = Format.CSV,
     text: Annotated[str | None, typer.Option(help="The column of the texts; default as in the study.")] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="What separates columns of csv and tsv; default as in the study.")
+    ] = None,
     allow_plugins: Annotated[
         bool, typer.Option("--allow-plugins", help="Let the model run the Python files beside it.")
     ] = False,
@@ -223,7 +226,15 @@ def predict(
 
     kind = output_format.value
     try:
-        predict_file(model, file, output=output, output_format=kind, text=text, allow_plugins=allow_plugins)
+        predict_file(
+            model,
+            file,
+            output=output,
+            output_format=kind,
+            text=text,
+            delimiter=delimiter,
+            allow_plugins=allow_plugins,
+        )
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of a pipe went away, as `head` does: nothing went wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from textune.models.nets.base import TextClassifier
     from textune.models.nets.hugging_face import Layout
 
-__all__ = ["SETTINGS", "Pipeline", "PipelineConfig"]
+__all__ = ["SETTINGS", "Pipeline", "PipelineConfig", "is_missing"]
 
 SETTINGS = "textune.json"
 """The file that a folder is known by."""
@@ -52,6 +53,8 @@ class PipelineConfig(Config):
     keep: Keep = Field("start", description="which part of a longer text is read")
     precision: str = Field("fp32", description="what probabilities are computed in")
     text: str = Field("text", description="the column of the texts in the data it was trained on")
+    delimiter: str | None = Field(None, description="what separated its columns; null: comma in csv, tab in tsv")
+    quotes: bool = Field(True, description="whether its fields stood in double quotes")
     plugins: dict[str, str] = Field(default={}, description="plug-in file in this folder → SHA-256 of its source")
     model: ModelConfig = Field(default={}, validate_default=True, description="what was trained")
     study: dict[str, Any] = Field(default={}, description="where it comes from: study, trial, params, metrics")
@@ -124,10 +127,17 @@ class Pipeline:
         return cls(config, model.eval().to(device()), tokenizer)
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Returns probabilities_NK of texts, in their order."""
-        if not texts:
+        """Returns probabilities_NK of texts, in their order; what is missing (None, NaN) counts as an empty text.
+
+        Raises:
+            TextuneError: a single text was given in place of a list.
+        """
+        if isinstance(texts, str):
+            raise TextuneError("a list of texts is predicted, and one text was given; put it into a list: [text]")
+        given = ["" if is_missing(text) else str(text) for text in texts]
+        if not given:
             return np.zeros((0, len(self.config.classes)), dtype=np.float32)
-        return self.predict_examples(encode(self.tokenizer, texts))
+        return self.predict_examples(encode(self.tokenizer, given))
 
     def predict_examples(self, examples: Examples, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Returns probabilities_NK of texts that are token ids already, in the order of `rows` (ascending)."""
@@ -138,6 +148,11 @@ class Pipeline:
         cut, tokens = (self.config.max_length, self.config.keep), self.model.encoder.tokens_per_batch
         batches = eval_batches(examples, labels, rows, *cut, tokens_per_batch=tokens)
         return predict(self.model, batches, self.config.precision).probabilities_NK
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell of a table holds nothing: None, or a NaN, as pandas has it."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _read_config(folder: Path, *, allow_plugins: bool) -> PipelineConfig:
@@ -223,6 +238,8 @@ def _library_use(config: PipelineConfig, layout: Layout) -> str:
     notes = [f"It runs `{name}` of this folder." for name in layout.code]
     if config.max_length is not None:
         notes.append(f"Pass `truncation=True` with texts, for those of more than {config.max_length} tokens.")
+    if isinstance(config.model.encoder, TransformerConfig) and config.model.encoder.model is None:
+        notes.append("Leave texts without a word out: its tokenizer makes nothing of them.")
     if config.keep != "start":
         notes.append(f"It reads the start of such texts; Textune reads what it was trained on (`keep: {config.keep}`).")
     if config.precision != "fp32":

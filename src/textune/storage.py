@@ -15,7 +15,7 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from textune.errors import FatalError, RunFolderError
 
@@ -29,6 +29,7 @@ __all__ = [
     "read_events",
     "redact",
     "write_atomically",
+    "written_atomically",
 ]
 
 SYNC_SECONDS = 1.0
@@ -47,11 +48,17 @@ _QUERY = re.compile(rf"""(://[^\s'"?#]*[?#])(?:[^\s'"\\]|{_INSIDE})+""")
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Writes a file under a temporary name, forces it to disk and renames it; a reader sees the old or the new one."""
-    data = content.encode() if isinstance(content, str) else content
+    with written_atomically(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def written_atomically(path: Path) -> Iterator[BinaryIO]:
+    """As `write_atomically`, for what is written piece by piece; after an error the old file stays."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

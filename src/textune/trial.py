@@ -35,7 +35,7 @@ from textune.data import (
     train_batches,
 )
 from textune.devices import device
-from textune.errors import InterruptedTrial
+from textune.errors import InterruptedTrial, Problem, StudyError
 from textune.micro_batch import MicroBatch
 from textune.named_files import located, vector_file
 from textune.pipeline import Pipeline, PipelineConfig
@@ -199,7 +199,7 @@ class _Training:
             config.model, tokens, vectors, len(prepared.classes), derive(spec.seed, "init", part)
         )
         tokenizer = cast("Any", config.tokenizer)
-        self.max_length, self.keep = tokenizer.max_length, tokenizer.keep
+        self.max_length, self.keep = _readable(tokenizer.max_length, self.model.encoder.most_tokens), tokenizer.keep
         self.model.encoder.adapt(*cut_examples(self.examples, rows, self.max_length, self.keep))
         place = device()
         self.model.to(place)
@@ -284,7 +284,7 @@ class _Training:
                 max_length=self.max_length,
                 keep=self.keep,
                 precision=precision,
-                text=self.config.data.text if isinstance(self.config.data, FilesConfig) else "text",
+                **_reading(self.config.data),
                 model=self.config.model.model_copy(update={"encoder": cast("Any", self.config.model.encoder).saved()}),
                 study=study,
             ),
@@ -326,6 +326,25 @@ class _Training:
 
     def _class_counts(self) -> NDArray[np.int64]:
         return np.bincount(self.prepared.labels_N[self.rows], minlength=len(self.prepared.classes))
+
+
+def _readable(max_length: int | None, most_tokens: int | None) -> int | None:
+    """Returns how many tokens of a text are read, where the model reads `most_tokens` of it at most.
+
+    Raises:
+        StudyError: more are asked for.
+    """
+    if most_tokens is not None and max_length is not None and max_length > most_tokens:
+        message = f"is {max_length}, and the model reads {most_tokens} tokens at most; set it to that, or to null"
+        raise StudyError([Problem("", "tokenizer.max_length", message)])
+    return most_tokens if max_length is None else max_length
+
+
+def _reading(data: object) -> dict[str, Any]:
+    """Returns how predictions read files, which is how the study did."""
+    if not isinstance(data, FilesConfig):
+        return {}
+    return {"text": data.text, "delimiter": data.delimiter, "quotes": data.quotes}
 
 
 def _result(spec: TrialSpec, training: _Training, past: Past, folds: list[dict[str, Any]]) -> TrialResult:

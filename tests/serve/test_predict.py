@@ -4,7 +4,9 @@ import csv
 import gzip
 import io
 import json
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow
@@ -104,6 +106,16 @@ class TestTheInput:
         assert read(b"words\na\n", "t.csv", tmp_path, ("body", "text")).texts == ["a"]
         with pytest.raises(DataError, match=r"no column 'reviw'; did you mean 'review'\?; name the column .* --text"):
             read(table, "t.csv", tmp_path, ("reviw",))
+        with pytest.raises(DataError, match=r"no column 'body'.*; name the column .* --text"):
+            read(b"words\na\n", "t.csv", tmp_path, ("body",))
+
+    @pytest.mark.parametrize("header", ["id;text;stars", "id\ttext", "id|text"])
+    def test_of_columns_with_another_delimiter_is_never_one_text(self, header, tmp_path):
+        with pytest.raises(DataError, match="which looks like several; say what separates them with --delimiter"):
+            read(f"{header}\n{header}\n".encode(), "t.csv", tmp_path, ("text", "text"))
+
+    def test_of_lines_is_told_by_a_name_in_any_case(self, tmp_path):
+        assert read(b"id;text\n", "T.TXT", tmp_path).texts == ["id;text"]
 
 
 class TestTheOutput:
@@ -133,10 +145,12 @@ class TestTheOutput:
         assert row["predicted.predicted.label"] in pipeline.config.classes
 
     def test_in_json_is_strict_and_keeps_types(self, pipeline, tmp_path):
-        given = read('{"text": "ä", "id": 7, "score": NaN, "tags": ["x"]}\n'.encode(), "t.jsonl", tmp_path)
+        line = '{"text": "ä", "id": 7, "score": NaN, "log": -Infinity, "tags": ["x"], "of": {"a": [1e999, 2]}}\n'
+        given = read(line.encode(), "t.jsonl", tmp_path)
         text = self.written(pipeline, given, "jsonl")
         row = json.loads(text, parse_constant=pytest.fail)
         assert (row["text"], row["id"], row["score"], row["tags"]) == ("ä", 7, None, ["x"])
+        assert (row["log"], row["of"]) == (None, {"a": [None, 2]})
         assert "ä" in text
 
 
@@ -175,6 +189,37 @@ class TestTheCommand:
         said = textune("predict", finished.folder.path, "-", "--output", tmp_path / "no" / "p.csv", stdin=b"a\n")
         assert (said.code, said.out) == (2, "")
         assert "p.csv cannot be written: No such file or directory" in said.err
+        said = textune("predict", finished.folder.path, "-", "--output", tmp_path, stdin=b"a\n")
+        assert f"{tmp_path} cannot be written: Is a directory" in said.err
+
+    def test_writes_where_a_link_leads_and_into_a_pipe(self, textune, finished, tmp_path):
+        (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
+        textune("predict", finished.folder.path, "-", "--output", tmp_path / "link.csv", stdin=b"a\n")
+        expected = (tmp_path / "real.csv").read_bytes()
+        assert expected.startswith(b"text,label,")
+        assert (tmp_path / "link.csv").is_symlink()
+        os.mkfifo(tmp_path / "pipe")
+        with ThreadPoolExecutor() as reader:
+            received = reader.submit((tmp_path / "pipe").read_bytes)
+            textune("predict", finished.folder.path, "-", "--output", tmp_path / "pipe", stdin=b"a\n")
+            assert received.result(timeout=20) == expected
+        assert (tmp_path / "pipe").is_fifo()
+
+    def test_reads_columns_as_the_study_did_unless_it_is_told_otherwise(self, textune, tiny_study, tmp_path):
+        reviews = "".join(f"{number};a {word} room;{word}\n" for number in range(30) for word in ("good", "bad"))
+        (tmp_path / "reviews.csv").write_text("id;review;mark\n" + reviews)
+        data = {"path": str(tmp_path / "reviews.csv"), "text": "review", "label": "mark", "delimiter": ";"}
+        study = {**tiny_study, "data": {"kind": "files", **data}, "split": "holdout", "search": {"space": {}}}
+        commands.run(study, out=tmp_path / "run", quiet=True)
+        said = textune("predict", tmp_path / "run", tmp_path / "reviews.csv")
+        header, first, *_ = said.out.splitlines()
+        assert header == "id,review,mark,label,probability.bad,probability.good"
+        assert first.startswith("0,a good room,good,")
+        (tmp_path / "other.csv").write_text("id\treview\n7\ta bad room\n")
+        assert "--delimiter" in textune("predict", tmp_path / "run", tmp_path / "other.csv").err
+        said = textune("predict", tmp_path / "run", tmp_path / "other.csv", "--delimiter", "tab")
+        assert said.out.splitlines()[1].startswith("7,a bad room,")
+        assert "give one character" in textune("predict", tmp_path / "run", "other.csv", "--delimiter", "ab").err
 
 
 class TestAModelWithAPlugin:

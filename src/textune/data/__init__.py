@@ -26,7 +26,7 @@ from textune.data.describe import describe
 from textune.data.files import FilesConfig
 from textune.data.hub import HubConfig
 from textune.data.imdb import ImdbConfig
-from textune.data.locate import is_url, locate
+from textune.data.locate import file_name, is_url, locate
 from textune.data.prepare import Prepared, load_rows, prepare
 from textune.data.pretrained import PretrainedConfig
 from textune.data.reading import EncodingErrors, Reading, read_bytes
@@ -85,6 +85,7 @@ __all__ = [
     "describe",
     "encode",
     "eval_batches",
+    "file_name",
     "folds_of",
     "is_url",
     "load_rows",

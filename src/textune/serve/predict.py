@@ -9,17 +9,19 @@ import io
 import json
 import logging
 import math
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from textune.data import Reading, Table, locate, read_bytes, read_table
-from textune.errors import DataError, TextuneError, plain
+from textune.data import Reading, Table, file_name, locate, read_bytes, read_table
+from textune.errors import DataError, TextuneError, plain, quoted
 from textune.errors import suggestion as closest
-from textune.pipeline import SETTINGS, Pipeline
-from textune.storage import redact, write_atomically
+from textune.pipeline import SETTINGS, Pipeline, is_missing
+from textune.storage import redact, written_atomically
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -43,7 +45,7 @@ class Input:
     @property
     def texts(self) -> list[str]:
         """The texts; an empty one where there is none."""
-        return ["" if _is_missing(text) else str(text) for text in self.columns[self.text]]
+        return ["" if is_missing(text) else str(text) for text in self.columns[self.text]]
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,15 @@ def predict_file(
     output: Path | None = None,
     output_format: str = "csv",
     text: str | None = None,
+    delimiter: str | None = None,
     allow_plugins: bool = False,
 ) -> None:
     """Predicts a file with the model of a run and writes the result to a file (whole or not at all) or to stdout."""
     pipeline = find_pipeline(model, allow_plugins=allow_plugins)
-    given = read_input(file, sys.stdin.buffer, (pipeline.config.text, "text") if text is None else (text,))
+    columns = (pipeline.config.text, "text") if text is None else (text,)
+    separator = pipeline.config.delimiter if delimiter is None else _separator(delimiter)
+    reading = Reading(delimiter=separator, quotes=pipeline.config.quotes)
+    given = read_input(file, sys.stdin.buffer, columns, reading)
     if num_empty := sum(not each.strip() for each in given.texts):
         _log.warning(
             "%s of %s texts are empty; their label is what the model guesses of nothing", num_empty, len(given.texts)
@@ -74,12 +80,34 @@ def predict_file(
     if output is None:
         write_predictions(predictions, _Terminal(sys.stdout) if sys.stdout.isatty() else sys.stdout, output_format)
         return
-    stream = io.StringIO(newline="")
-    write_predictions(predictions, stream, output_format)
     try:
-        write_atomically(output, stream.getvalue())
+        with _opened(output) as stream:
+            write_predictions(predictions, stream, output_format)
     except OSError as error:
-        raise TextuneError(f"{output} cannot be written: {error.strerror}; name another file with --output") from error
+        reason = error.strerror or error
+        raise TextuneError(f"{output} cannot be written: {reason}; name another file with --output") from error
+
+
+def _separator(delimiter: str) -> str:
+    character = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
+    if len(character) != 1 or character in '\r\n"':
+        raise TextuneError(f"--delimiter is {quoted(delimiter)}; give one character, such as ';', or the word tab")
+    return character
+
+
+@contextmanager
+def _opened(output: Path) -> Iterator[TextIO]:
+    """Opens what is to be written, before anything is predicted. Of a link it is what it leads to."""
+    if output.exists() and not output.is_file():  # a pipe or a device stays what it is
+        with output.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        return
+    with written_atomically(output.resolve()) as file:
+        stream = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        try:
+            yield stream
+        finally:
+            stream.detach()  # writes what it still holds, and leaves the file open
 
 
 def find_pipeline(path: Path, *, allow_plugins: bool = False) -> Pipeline:
@@ -94,7 +122,12 @@ def find_pipeline(path: Path, *, allow_plugins: bool = False) -> Pipeline:
     raise TextuneError(f"{path} holds no model: neither {path / 'best' / SETTINGS} nor {path / SETTINGS} exists")
 
 
-def read_input(file: str, stdin: BinaryIO, columns: Sequence[str] = ("text",)) -> Input:
+def read_input(
+    file: str,
+    stdin: BinaryIO,
+    columns: Sequence[str] = ("text",),
+    reading: Reading = Reading(),  # noqa: B008
+) -> Input:
     """Reads a csv, tsv, jsonl or parquet file with a text column, or a txt file or stdin (`-`) with one text per line.
 
     Only a line feed ends a line: other characters that Unicode calls line ends belong to the text.
@@ -102,16 +135,18 @@ def read_input(file: str, stdin: BinaryIO, columns: Sequence[str] = ("text",)) -
     Args:
         file: path, URL or `-`.
         stdin: what `-` reads.
-        columns: names the column of the texts may have, the first one found is taken.
+        columns: names the column of the texts may have, the first one found is taken; of several names none has to be
+            there if there is but one column.
+        reading: how tables are read.
 
     Raises:
         DataError: the file is missing, damaged, or has no such column.
     """
-    if file == "-" or file.endswith((".txt", ".txt.gz")):
+    if file == "-" or file_name(file).endswith((".txt", ".txt.gz")):
         content = _decoded(file, _all_of(stdin) if file == "-" else read_bytes(locate(file, (Path(),))))
         lines = content.removesuffix("\n").split("\n") if content else []
         return Input(("text",), {"text": [line.removesuffix("\r") for line in lines]}, "text")
-    table = read_table(locate(file, (Path(),)))
+    table = read_table(locate(file, (Path(),)), reading=reading)
     cells = {
         name: [_whole(value) if isinstance(value, str) else value for value in table.columns[name]]
         for name in table.names
@@ -160,11 +195,19 @@ class _Rows:
 
 
 def _json_line(record: Mapping[str, Any]) -> str:
-    plain = {name: None if _is_missing(value) else value for name, value in record.items()}
     try:
-        return _whole(json.dumps(plain, ensure_ascii=False, default=str)) + "\n"
+        return _whole(json.dumps(_strict(record), ensure_ascii=False, allow_nan=False, default=str)) + "\n"
     except RecursionError:
         raise _too_deep() from None
+
+
+def _strict(value: Any) -> Any:
+    """Returns a value with None for the numbers that JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _strict(each) for name, each in value.items()}
+    return [_strict(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _cell(value: Any) -> Any:
@@ -209,8 +252,14 @@ def _text_column(table: Table, file: str, columns: Sequence[str]) -> str:
     for name in columns:
         if name in table.names:
             return name
-    if len(table.names) == 1:
-        return table.names[0]
+    if len(table.names) == 1 and len(columns) > 1:
+        (only,) = table.names
+        if re.search(r"[,;\t|]", only) is None:
+            return only
+        raise DataError(
+            f"{redact(file)} has one column, {quoted(only)}, which looks like several; say what separates them with "
+            "--delimiter"
+        )
     hint = closest(columns[0], table.names) or f"; its columns are {', '.join(table.names)}"
     raise DataError(f"{redact(file)} has no column '{columns[0]}'{hint}; name the column of the texts with --text")
 
@@ -218,10 +267,6 @@ def _text_column(table: Table, file: str, columns: Sequence[str]) -> str:
 def _whole(text: str) -> str:
     """JSON may hold half of a surrogate pair, which is no text and cannot be written: `?` takes its place."""
     return text if text.isascii() else text.encode(errors="replace").decode()
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _free_name(name: str, taken: Sequence[str]) -> str:

@@ -46,6 +46,7 @@ class Encoder(nn.Module, ABC):
     """What `frozen_states` gave for each token of a data set: `forward` goes on from there, ids being places in it."""
 
     output_size: int
+    most_tokens: int | None = None  # of a text that it can read; None: any number
     first_only: bool = False  # whether only the first vector of each text is read: others may then be left out
     tokens_per_batch: int = 2**14  # of batches that are only evaluated: how many suit it best
     backward_size: int = 0  # how many of them, the last ones, were read from the end of the text
