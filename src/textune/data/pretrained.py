@@ -33,7 +33,9 @@ class PretrainedConfig(TokenizerConfig):
         None, description="the model's folder or its name on the Hugging Face hub; null: that of the encoder"
     )
     max_length: int | None = Field(
-        256, ge=3, description="longer texts are cut to this many tokens, special ones included; null: never"
+        256,
+        ge=3,
+        description="longer texts are cut to this many tokens, special ones included; null: to what the model reads",
     )
 
     def fits(self, pretrained: str | None) -> bool:
