@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import textune
+from textune.api import _store
 from textune.errors import DataError, RunFolderError, StudyError, TextuneError
 
 DATA = pd.DataFrame({"review": ["a good day", "a bad day"] * 60, "mood": ["pos", "neg"] * 60, "id": range(120)})
@@ -21,6 +22,19 @@ def settings(tiny_study):
 def study(tiny_study, tmp_path_factory):
     settings = {**tiny_study, "data": {"text": "review", "label": "mood"}, "split": "holdout"}
     return textune.run(settings, DATA, out=tmp_path_factory.mktemp("runs") / "frame", quiet=True)
+
+
+def test_a_frame_is_read_as_it_is_whatever_the_study_says_of_its_files(settings, tmp_path):
+    frame = DATA.assign(mood=["très", "peu"] * 60)
+    data = {**settings["data"], "encoding": "latin-1", "train": "other.csv"}
+    study = textune.run({**settings, "data": data}, frame, out=tmp_path / "run", quiet=True)
+    assert set(study.pipeline.config.classes) == {"très", "peu"}
+
+
+def test_days_are_those_of_the_frames_own_time_zone():
+    midnight = pd.Timestamp("2024-02-01", tz="Europe/Berlin")
+    stored = pd.read_json(_store(pd.DataFrame({"text": ["a"], "day": [midnight]})), lines=True, dtype=False)
+    assert str(stored["day"][0]).startswith("2024-02-01")
 
 
 class TestAStudyOfADataFrame:

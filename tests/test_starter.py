@@ -31,6 +31,15 @@ def lines(separator, rows):
     return "\n".join(separator.join(map(str, row)) for row in [NAMES, *(row.values() for row in rows)]) + "\n"
 
 
+def test_texts_without_spaces_are_read_by_characters(tmp_path):
+    rows = "".join(f"r{number},{'很好的酒店' if number % 2 else '房间太脏了'},{number % 2}\n" for number in range(40))
+    (tmp_path / "x.csv").write_text("id,review,stars\n" + rows, encoding="utf-8")
+    study = first_study(str(tmp_path / "x.csv"), "stars")
+    assert "text: review" in study
+    assert "tokenizer: {kind: characters, max_length: 32}" in study
+    assert "texts of 5 characters (median)" in study
+
+
 def write(path, rows=ROWS):
     """Writes rows in the format that the file's name tells."""
     if path.suffix == ".parquet":

@@ -92,7 +92,7 @@ def run(
     """
     changes = list(overrides)
     if data is not None:
-        changes += ["data.kind=files", f"data.path={_store(data)}"]
+        changes += ["data.kind=files", "data.train=null", f"data.path={_store(data)}", "data.encoding=utf-8"]
     finished = commands.run(
         study if isinstance(study, Mapping) else Path(study),
         out=None if out is None else Path(out),
@@ -110,6 +110,17 @@ def load(folder: str | Path) -> Study:
     return Study(finished.folder.path, finished.record)
 
 
+def _in_local_time(data: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows without time zones: JSON would have them in UTC, and days in another one."""
+    aware = [name for name, dtype in data.dtypes.items() if getattr(dtype, "tz", None) is not None]
+    if not aware or not data.columns.is_unique:
+        return data
+    data = data.copy()
+    for name in aware:
+        data[name] = data[name].dt.tz_localize(None)
+    return data
+
+
 def _store(data: pd.DataFrame) -> Path:
     """Writes a DataFrame where workers can read it, named by its content; it is forgotten when long unused."""
     from textune.data import Cache, content_key
@@ -118,7 +129,9 @@ def _store(data: pd.DataFrame) -> Path:
     if not len(data):
         raise DataError("the DataFrame has no rows")
     try:
-        content = data.to_json(orient="records", lines=True, date_format="iso", force_ascii=False).encode()
+        content = (
+            _in_local_time(data).to_json(orient="records", lines=True, date_format="iso", force_ascii=False).encode()
+        )
     except (ValueError, OverflowError) as error:  # half characters, two columns of one name, lists in lists
         raise DataError(f"the DataFrame cannot be written as JSON: {error}") from error
     folder = Cache().folder(

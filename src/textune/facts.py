@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from textune.config.load import LoadedStudy
 from textune.config.study import METRICS
 from textune.data import Cache, Prepared, content_key, describe
-from textune.named_files import located
+from textune.data.vectors import file_identity
+from textune.named_files import located, vector_file
 from textune.stats.baselines import fit_tfidf, majority
 from textune.storage import dump_json
 from textune.training.metrics import evaluate
@@ -83,8 +84,10 @@ def gather_facts(loaded: LoadedStudy, prepared: Prepared, cache: Cache, say: Cal
             for name, probabilities_NK in predictions.items():
                 np.save(folder / f"{split}-{name}.npy", probabilities_NK, allow_pickle=False)
 
-    tokenizer = located(config, loaded.folders).tokenizer
-    settings = [config.split.dump(), tokenizer.dump(), config.seed]
+    tokenizer: Any = located(config, loaded.folders).tokenizer
+    vectors = vector_file(config, loaded.folders) if tokenizer.reads_vectors else None
+    words_of = None if vectors is None else file_identity(vectors)
+    settings = [config.split.dump(), tokenizer.dump(), config.seed, words_of]
     folder = cache.folder(content_key("facts", FORMAT, prepared.fingerprint, *settings), build)
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     rows = prepared.rows  # equal ones may have come from other files

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -17,6 +18,8 @@ __all__ = ["first_study"]
 MAX_CLASSES = 100
 DELIMITERS = (";", "\t", "|")
 """What tables that end in .csv may have in place of the comma."""
+WITHOUT_SPACES = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese, which write words without spaces between them."""
 LONG_TEXT = 120
 """Words from which counting words is the better first model: word order pays on short texts first."""
 
@@ -40,9 +43,18 @@ def first_study(file: str, label: str, text: str | None = None) -> str:
     text = text or _text_column(table, label, file)
     labels = Counter(str(value) for value in table.columns[label] if value not in (None, ""))
     _check_labels(file, label, labels)
-    lengths = [len(str(value).split()) for value in table.columns[text] if value] or [0]
+    texts = [str(value) for value in table.columns[text] if value]
+    unit = "characters" if _has_no_spaces(texts) else "words"
+    lengths = [len(each) if unit == "characters" else len(each.split()) for each in texts] or [0]
     columns = {"text": text, "label": label} | ({} if delimiter is None else {"delimiter": delimiter})
-    return _yaml(file, table, columns, labels, lengths)
+    return _yaml(file, table, columns, labels, lengths, unit)
+
+
+def _has_no_spaces(texts: Sequence[str]) -> bool:
+    """Whether most texts are of a script in which spaces do not tell words apart."""
+    some = texts[:2_000]
+    found = sum(len(WITHOUT_SPACES.findall(each)) > len(each) / 3 for each in some)
+    return 2 * found > len(some)
 
 
 def _read(file: str, label: str) -> tuple[Table, str | None]:
@@ -65,9 +77,10 @@ def _read(file: str, label: str) -> tuple[Table, str | None]:
 
 
 def _text_column(table: Table, label: str, file: str) -> str:
-    def words(name: str) -> float:
+    def words(name: str) -> tuple[float, float]:
         values = [value for value in table.columns[name][:2_000] if isinstance(value, str)]
-        return sum(len(value.split()) for value in values) / max(1, len(values))
+        count = max(1, len(values))
+        return sum(len(value.split()) for value in values) / count, sum(map(len, values)) / count
 
     names = [name for name in table.names if name != label]
     if not names:
@@ -86,7 +99,7 @@ def _check_labels(file: str, label: str, labels: Counter[str]) -> None:
         )
 
 
-def _yaml(file: str, table: Table, columns: dict[str, str], labels: Counter[str], lengths: list[int]) -> str:
+def _yaml(file: str, table: Table, columns: dict[str, str], labels: Counter[str], lengths: list[int], unit: str) -> str:
     typical = round(median(lengths))
     longest = round(quantiles(lengths, n=20)[-1]) if len(lengths) > 1 else lengths[0]
     max_length = max(32, min(400, 16 * math.ceil(1.5 * longest / 16)))  # punctuation marks are tokens too
@@ -97,12 +110,12 @@ def _yaml(file: str, table: Table, columns: dict[str, str], labels: Counter[str]
     columns |= {"split": "split"} if has_split else {}
     given = ", ".join(f"{name}: {_quoted(value)}" for name, value in {"path": file, **columns}.items())
     lines = [
-        f"# Written by `textune init`: {len(table):,} rows, {len(labels)} labels, texts of {typical} words (median).",
+        f"# Written by `textune init`: {len(table):,} rows, {len(labels)} labels, texts of {typical} {unit} (median).",
         "# Run it with `textune run`; every setting is explained in docs/study-file.md.",
         f"name: {_name(file)}",
         f"data:      {{kind: files, {given}}}",
         f"split:     {split}",
-        f"tokenizer: {{kind: words, max_length: {max_length}}}",
+        f"tokenizer: {{kind: {unit}, max_length: {max_length}}}",
         *_model(typical, metric, balanced),
     ]
     return "\n".join(lines) + "\n"

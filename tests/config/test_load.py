@@ -119,6 +119,21 @@ def test_overrides_speak_the_language_of_the_file(tmp_path: Path) -> None:
         load_study(path, ["training.epochs"])
 
 
+@pytest.mark.parametrize("search", ["", "{space: }", "{space: {}}"])
+def test_a_dimension_can_be_given_where_the_file_has_none(tmp_path, search):
+    path = tmp_path / "study.yaml"
+    path.write_text(f"name: x\nsearch: {search}\n")
+    loaded = load_study(path, ["search.space.training.epochs=[2, 4]"])
+    assert loaded.paths == ("training.epochs",)
+
+
+def test_what_was_off_can_be_switched_on_by_one_of_its_settings(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("name: x\nconfirm: off\n")
+    assert load_study(path, ["confirm.top=2"]).config.confirm.top == 2
+    assert load_study(path, ["execution.workers=3"]).config.execution.workers == 3
+
+
 def test_a_wrong_override_is_told_where_it_was_given(tmp_path: Path) -> None:
     study = "training:\n  epochs: 3\n  batch_size: 0\nmodel:\n  encoder: {kind: rnn, hidden_size: 0}\n"
     overrides = ("training.epochs=0", "model.encoder={kind: rnn, num_layers: 0}", "execution.workers=two")

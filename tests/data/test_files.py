@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import fsspec
@@ -335,6 +336,18 @@ def test_max_rows_keeps_the_shares_of_splits_and_labels(tmp_path_factory, counts
         assert abs(kept - many * len(rows) / len(whole)) <= 1
     assert rows.fingerprint == FilesConfig(path=str(path), max_rows=max_rows).load([], seed).fingerprint
     assert (rows.fingerprint == whole.fingerprint) == (len(rows) == len(whole))
+
+
+def test_groups_may_be_days_and_exact_numbers_and_what_names_no_split_is_passed_over(tmp_path):
+    days = [date(2024, 1, day) for day in (1, 1, 2, 2)]
+    columns = {"text": list("abcd"), "label": ["x", "y", "x", "y"], "day": days, "split": [{"a": 1}] * 4}
+    columns["price"] = [Decimal("1.5"), Decimal("1.5"), Decimal("2.5"), Decimal("2.5")]
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    for group in ("day", "price"):
+        groups_N = FilesConfig(path="x.parquet", group=group).load([tmp_path], 0).groups_N
+        assert groups_N[0] == groups_N[1] != groups_N[2] == groups_N[3]
+    with pytest.raises(DataError, match="allowed: train, valid, test"):
+        FilesConfig(path="x.parquet", split="split").load([tmp_path], 0)
 
 
 def test_max_rows_keeps_groups_whole(tmp_path):

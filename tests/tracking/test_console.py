@@ -133,6 +133,19 @@ def test_time_left_counts_what_running_trials_have_done():
     assert stream.getvalue().rstrip().endswith("50 s left"), "1.5 trials took 30 s, 2.5 are left"
 
 
+def test_time_left_knows_that_an_earlier_session_took_its_own_time():
+    clock, stream = Clock(), io.StringIO()
+    console = Console(stream=stream, clock=clock)
+    console.start(begin(trials=10))
+    for number in range(5):
+        console.replay(spec(number))
+        console.replay(result(number))
+    console.record(spec(5))
+    clock.now = 60.0
+    console.record(result(5))
+    assert stream.getvalue().rstrip().endswith("4 min 00 s left"), "one trial took a minute, four are left"
+
+
 def test_text_from_data_cannot_steer_the_terminal():
     (line,) = lines_of([spec(0, **{"a.b": "\x1b[31m[bold]red[/bold]\u202e"}), result(0)])[1:]
     assert "\x1b" not in line

@@ -249,7 +249,12 @@ def _paths(path: Steps, value: Any) -> Iterator[Steps]:
 
 def _override_space(settings: dict[str, Any], rest: str, value: Any) -> None:
     """A dimension is one key with dots in it: `search.space.training.epochs=[1, 2]`, `….training.epochs.low=1`."""
-    space = settings.setdefault("search", {}).setdefault("space", {})
+    search = settings["search"] = {} if settings.get("search") is None else settings["search"]
+    if not isinstance(search, dict):
+        return  # what is wrong with it is told with its line
+    space = search["space"] = {} if search.get("space") is None else search["space"]
+    if not isinstance(space, dict):
+        return
     path, _, key = rest.rpartition(".")
     if path in space and isinstance(space[path], dict) and key in ("low", "high", "log", "steps", "values", "when"):
         space[path][key] = value

@@ -271,8 +271,8 @@ class ConfirmConfig(Config):
     max_share: float = Field(
         0.5,
         gt=0,
-        description="of the time that the trials of the search took, how much the confirmation may take; without limit"
-        " with search.deterministic",
+        description="of the time that the trials of the search took, or would have taken in full, how much the"
+        " confirmation may take; without limit with search.deterministic",
     )
 
 

@@ -120,9 +120,10 @@ def assign(settings: Settings, path: str, value: Any) -> list[str]:
 
 def _parent(settings: Settings, parts: list[str]) -> Settings:
     node = settings
-    for part in parts[:-1]:
+    for depth, part in enumerate(parts[:-1], 1):
         child = node.get(part)
-        if isinstance(child, str):  # the kind alone, as text
+        place = follow(settings, tuple(parts[:depth])) if isinstance(child, str) else None
+        if place is not None and place.role is not None:  # the kind alone, as text
             child = {"kind": child}
         node[part] = child if isinstance(child, dict) else {}
         node = node[part]

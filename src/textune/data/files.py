@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
@@ -133,13 +134,13 @@ class Part:
         texts = self._parsed(config.text, "data.text", _parse_text)
         labels = self._parsed(config.label, "data.label", _parse_label)
         dates = self._parsed(config.date, "data.date", _parse_date) if config.date else None
-        groups = self._column(config.group, "data.group") if config.group else None
+        groups = self._parsed(config.group, "data.group", _parse_group) if config.group else None
         splits = self._splits(config.split) if given == UNASSIGNED else None
         kept = [row for row in range(len(table)) if self._usable(row, texts, labels, dates)]
         self.texts: list[str] = [texts[row] for row in kept]
         self.labels: list[str] = [labels[row] for row in kept]
         self.dates: list[date] | None = [dates[row] for row in kept] if dates else None
-        self.groups: list[str | None] | None = [_parse_label(groups[row]) for row in kept] if groups else None
+        self.groups: list[str | None] | None = [groups[row] for row in kept] if groups else None
         self.splits: list[int] = [splits[row] if splits else given for row in kept]
         self.replaced = [row for row in kept if row in table.replaced]
 
@@ -168,7 +169,7 @@ class Part:
         """Reads the split column; one that is not named counts only where one of its values is a split."""
         if column is None and "split" not in self.table.columns:
             return None
-        words = [(_parse_label(value) or "").lower() for value in self._column(column or "split", "data.split")]
+        words = [_word(value) for value in self._column(column or "split", "data.split")]
         if column is None and not SPLIT_WORDS.keys() & set(words):
             return None
         for row, word in enumerate(words):
@@ -304,6 +305,18 @@ def _check_surrogates(text: str) -> None:
             "which has half of a surrogate pair and is no text; mend or remove the row, or set data.encoding_errors to "
             "replace"
         )
+
+
+def _parse_group(value: Any) -> str | None:
+    return str(value) if isinstance(value, date | Decimal) else _parse_label(value)
+
+
+def _word(value: Any) -> str:
+    """Returns what may name a split."""
+    try:
+        return (_parse_label(value) or "").lower()
+    except ValueError:
+        return str(value)
 
 
 def _parse_date(value: Any) -> date | None:

@@ -53,13 +53,16 @@ def _read(
     What the file says of its size is not asked: pyarrow ends the process where a column's metadata is damaged, and only
     reading raises. Nor need it be: a page, the least that is decompressed, has 2 GiB at most by its format.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(content) as file:
-        names = unique_names(name, list(file.schema_arrow.names))
+        schema = file.schema_arrow
+        names = unique_names(name, list(schema.names))
     kept = [column for column in names if wanted is None or column in wanted]
     # Texts come as numbers of distinct values: a million copies of one text take the room of one.
-    with pq.ParquetFile(content, read_dictionary=kept) as file:
+    flat = [column for column in kept if not pa.types.is_nested(schema.field(column).type)]
+    with pq.ParquetFile(content, read_dictionary=flat) as file:
         columns: dict[str, list[Any]] = {column: [] for column in kept}
         num_bytes = num_rows = 0
         for batch in file.iter_batches(ROWS_AT_ONCE, columns=kept):

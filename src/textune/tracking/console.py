@@ -37,6 +37,7 @@ class _Standing:
     running: dict[int, tuple[TrialSpec, Progress | None]] = field(default_factory=dict)
     ended: dict[TrialState, int] = field(default_factory=lambda: dict.fromkeys(TrialState, 0))
     best: tuple[TrialSpec, float] | None = None
+    done_before: float = 0.0
 
     @property
     def num_ended(self) -> int:
@@ -62,11 +63,18 @@ class _Standing:
 
     def seconds_left(self, elapsed: float) -> float | None:
         """How long the rest takes if it goes on as so far; None before the first trial has ended."""
-        if self.total is None or not self.num_ended:
+        done = self._done()
+        if self.total is None or not self.num_ended or done <= self.done_before:
             return None
+        return elapsed * max(0.0, self.total - done) / (done - self.done_before)
+
+    def note_start(self) -> None:
+        """What is done by now took none of the time that `seconds_left` is told of."""
+        self.done_before = self._done()
+
+    def _done(self) -> float:
         begun = sum(last.epoch / max(1, last.epochs) for _, last in list(self.running.values()) if last is not None)
-        done = self.num_ended + begun
-        return elapsed * max(0.0, self.total - done) / done
+        return self.num_ended + begun
 
 
 def opening_line(study: StudyStart) -> str:
@@ -162,6 +170,7 @@ class Console(Tracker):
     def replay(self, event: Event) -> None:
         """An earlier session has shown it."""
         self._standing.add(event)
+        self._standing.note_start()
 
     def finish(self, study: StudyRecord) -> None:  # noqa: ARG002  # the result is shown once the test rows were read
         self._stop()
