@@ -3,6 +3,7 @@ import csv
 import pytest
 
 from textune import commands
+from textune.errors import RunFolderError
 from textune.records import TrialState
 from textune.report.as_json import show_json
 
@@ -83,3 +84,28 @@ def test_changes_that_are_surely_better_are_tried_together_and_confirmed_against
     candidates = {each["trial"] for each in record.confirmation["candidates"]}
     assert candidates == {0, together.spec.number, *(candidates & {1, 2})}
     assert len(candidates) == 3
+
+
+def test_what_a_stage_behind_a_combination_finds_is_confirmed_too(run):
+    one_by_one = {"sampler": {"kind": "one-at-a-time", "repeats": 3, "combine": True}}
+    record = run(
+        search=[
+            {"space": {RATE: [3e-4, 1e-2], NGRAMS: [1, 2]}, **one_by_one},
+            {"space": {SIZE: [1, 2]}, "sampler": "grid", "include_base": False},
+        ],
+        data={"kind": "synthetic", "rows": 600},
+        confirm={"max_repeats": 3, "max_share": 1000.0},
+    )
+    second = {trial.spec.number for trial in record.trials if trial.spec.stage == 1}
+    assert second & {each["trial"] for each in record.confirmation["candidates"]}
+
+
+def test_a_study_that_tried_its_changes_together_takes_no_more_trials(run, tmp_path):
+    search = {
+        "space": {RATE: [3e-4, 1e-2], NGRAMS: [1, 2]},
+        "sampler": {"kind": "one-at-a-time", "repeats": 3, "combine": True},
+    }
+    record = run(search=search, data={"kind": "synthetic", "rows": 3000}, confirm="off")
+    assert len(record.trials) == 10
+    with pytest.raises(RunFolderError, match="has tried its best changes together, and cannot go on with other limits"):
+        run(search={**search, "timeout_seconds": 600}, data={"kind": "synthetic", "rows": 3000}, confirm="off")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from textune.confirmation import confirm
 from textune.data import Cache, Prepared, folds_of
 from textune.execution.base import Executor
 from textune.hand_over import ModelKeeper
-from textune.records import StudyRecord, StudyStart, TrialSpec
+from textune.records import StudyRecord, StudyStart, TrialRecord, TrialSpec, TrialState
 from textune.report.ablation import ablations
 from textune.reuse import EarlierStages, SharedResults
 from textune.run_folder import RunFolder
@@ -90,6 +90,7 @@ class Course:
         chosen: list[Mapping[str, Any]] = []
         record: StudyRecord | None = None
         for number in range(len(self._loaded.stages)):
+            self._candidates = None  # what an earlier stage combined is not all there is to decide between
             stage = self._loaded.stage(number, *chosen)
             phase = self._search(number, stage, dict(ChainMap(*reversed(chosen))), record)
             self._opening = self._opening or phase
@@ -109,8 +110,8 @@ class Course:
         """Tries the changes together that are surely better alone; they, and the best single one, are confirmed."""
         ablation = next(each for each in ablations(record, self._folder.path) if each.stage == phase.stage)
         changes, single = ablation.combination(), ablation.best_change()
-        best = [effect.trials[0] for effect in ablation.effects if {effect.path: effect.value} == single]
-        self._candidates = [trial.spec.number for trial in (*ablation.base.trials[:1], *best)]
+        best = [effect.trials for effect in ablation.effects if {effect.path: effect.value} == single]
+        self._candidates = [_first_complete(trials) for trials in (ablation.base.trials, *best)]
         if len(changes) < 2:
             return record
         number = len(record.trials)
@@ -195,6 +196,12 @@ class Course:
             "max_retries": self._execution.max_retries,
             "trial_timeout_seconds": self._execution.timeout_seconds,
         }
+
+
+def _first_complete(trials: Sequence[TrialRecord]) -> int:
+    """Returns the number by which a configuration is known that was measured several times."""
+    complete = (each for each in trials if each.result is not None and each.result.state is TrialState.COMPLETE)
+    return next(complete, trials[0]).spec.number
 
 
 def _joined(record: StudyRecord, ran: StudyRecord) -> StudyRecord:

@@ -64,6 +64,18 @@ def refuse_other_study(past: Past, loaded: LoadedStudy, folder: RunFolder) -> No
             "trackers or another confirmation, but these differ:\n" + "\n".join(lines) + "\n"
             "put them back, add --fresh to move the folder aside and start anew, or name another folder with --out"
         )
+    _refuse_more_trials_behind_a_combination(past, loaded, folder)
+
+
+def _refuse_more_trials_behind_a_combination(past: Past, loaded: LoadedStudy, folder: RunFolder) -> None:
+    """Its changes were chosen from the trials before it, and its number would be that of another trial."""
+    is_combined = any(trial.spec.stage >= len(loaded.stages) for trial in past.record.trials)
+    if is_combined and (past.start.trials, past.start.timeout_seconds) != loaded.limits:
+        raise RunFolderError(
+            f"{folder.path} has tried its best changes together, and cannot go on with other limits; put "
+            "search.trials and search.timeout_seconds back, add --fresh to move the folder aside and start anew, or "
+            "name another folder with --out"
+        )
 
 
 def _may_change(config: StudyConfig) -> tuple[str, ...]:

@@ -29,6 +29,13 @@ def test_one_source_is_students_t(mean, error, df, level):
     assert one(mean, error, df).p_value() == pytest.approx(2 * stats.t.sf(abs(mean) / error, df), abs=1e-12)
 
 
+@given(st.floats(1e-20, 1e-7), errors, dfs, dfs, st.floats(0.5, 0.999), st.booleans())
+def test_an_error_that_is_only_rounding_changes_no_interval(tiny, error, df, other_df, level, swapped):
+    sources = [(tiny * error, df), (error, other_df)]
+    interval = two(0.1, *(sources[::-1] if swapped else sources)).interval(level)
+    assert interval.high == pytest.approx(one(0.1, error, other_df).interval(level).high, rel=1e-4)
+
+
 @given(st.floats(-3, 3), errors, errors, dfs, dfs)
 def test_p_and_interval_of_two_sources_agree_and_are_wider_than_of_one(mean, first, second, df, other_df):
     estimate = two(mean, (first, df), (second, other_df))

@@ -12,7 +12,7 @@ from textune.search.pruning import MedianConfig, SuccessiveHalvingConfig
 from textune.search.tpe import TpeConfig
 from textune.space import FloatDimension, Space
 from textune.study import Search, search
-from textune.study.learners import LaggedLearners
+from textune.study.learners import LaggedLearners, PromptLearners
 from textune.testing.quadratic import Quadratic, resolve
 from textune.tracking.log import EventLog, read_past
 
@@ -47,6 +47,33 @@ def story(study):
         (trial.spec.params, [each.value for each in trial.progress], trial.result.end, trial.result.value)
         for trial in study.trials
     ]
+
+
+@pytest.mark.parametrize("lag", [None, 2])
+def test_a_sampler_counts_the_trials_of_its_stage(lag):
+    class Recorder(Sampler):
+        def __init__(self):
+            self.asked, self.told = [], []
+
+        def ask(self, number, is_new):
+            self.asked.append(number)
+            return {"x": 0.5, "y": 0.5}
+
+        def tell(self, event):
+            self.told.append(event.number if isinstance(event, TrialSpec) else event.trial)
+
+    sampler, first = Recorder(), 7
+    if lag is None:
+        learners = PromptLearners(sampler, MedianConfig().build(OBJECTIVE), first)
+    else:
+        learners = LaggedLearners(sampler, lambda: MedianConfig().build(OBJECTIVE), lag, first)
+    for number in range(first, first + 5):
+        learners.ask(number, lambda _params: True)
+        learners.tell(TrialSpec(number=number))
+        learners.measure(Progress(trial=number, attempt=1, epoch=1, epochs=1, value=0.5, metrics={}, seconds=1.0))
+        learners.tell(TrialResult(trial=number, attempt=1, end="finished", reason="finished", value=0.5))
+    assert sampler.asked == [0, 1, 2, 3, 4]
+    assert set(sampler.told) == (set(range(5)) if lag is None else {0, 1})
 
 
 @pytest.mark.parametrize("pruner", [MedianConfig(startup_trials=2), SuccessiveHalvingConfig()])

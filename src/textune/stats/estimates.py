@@ -112,6 +112,8 @@ class Estimate:
         largest = sum(-source.error * float(special.stdtrit(source.df, chance / 2)) for source in self.sources)
         if sum(source.error > 0 for source in self.sources) < 2:
             return largest
+        if self._beyond(largest) >= chance:  # one error is nothing but rounding beside the other
+            return largest
         root: float = optimize.brentq(lambda reach: self._beyond(reach) - chance, 0, largest, rtol=1e-6)
         return root
 

@@ -48,6 +48,16 @@ class NoLearners(Learners):
         return False
 
 
+def _in_stage(event: Event, first: int) -> Event:
+    """Returns an event as samplers count trials: from the first of their stage."""
+    if first == 0:
+        return event
+    if isinstance(event, TrialSpec):
+        repeat_of = None if event.repeat_of is None else event.repeat_of - first
+        return event.model_copy(update={"number": event.number - first, "repeat_of": repeat_of})
+    return event.model_copy(update={"trial": event.trial - first})
+
+
 class PromptLearners(Learners):
     """Told everything at once. With several workers what they know depends on which trial is quicker."""
 
@@ -61,11 +71,11 @@ class PromptLearners(Learners):
         return self._sampler.ask(number - self._first, is_new)
 
     def tell(self, event: TrialSpec | TrialResult) -> None:
-        self._sampler.tell(event)
+        self._sampler.tell(_in_stage(event, self._first))
         self._pruner.tell(event)
 
     def measure(self, progress: Progress) -> bool:
-        self._sampler.tell(progress)
+        self._sampler.tell(_in_stage(progress, self._first))
         return self._pruner.should_prune(progress)
 
 
@@ -89,7 +99,7 @@ class LaggedLearners(Learners):
     def ask(self, number: int, is_new: IsNew) -> Params | None:
         while self._num_told < number - self._lag:
             for event in self._events[self._num_told]:
-                self._sampler.tell(event)
+                self._sampler.tell(_in_stage(event, self._first))
             self._num_told += 1
         return self._sampler.ask(number - self._first, is_new)
 

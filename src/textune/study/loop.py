@@ -130,6 +130,7 @@ class _Loop:
             if self.ready:
                 spec = self.ready.popleft()
                 self.running[spec.number] = spec
+                self.witnesses.submitted(spec.number)
                 self.executor.submit(spec)
             elif (proposed := self.plan.next()) is not None:
                 self._begin(proposed)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from textune.errors import FatalError
 from textune.execution.attempt import result_so_far
-from textune.records import EndReason, Progress, StudyRecord, TrialResult, TrialSpec
+from textune.records import EndReason, Progress, StudyRecord, TrialResult
 from textune.study.parts import Phase
 from textune.tracking.base import Event, Tracker
 from textune.tracking.log import SEARCH, EndState, StudyHistory
@@ -46,10 +46,12 @@ class Witnesses:
         if self._parts.log is not None:
             self._parts.log.record(event, self._parts.name)
         self._here.add(event)
-        if isinstance(event, TrialSpec):
-            self._started[event.number] = self._parts.clock()
         if not _goes_on(event) or (isinstance(event, TrialResult) and event.end is EndReason.INTERRUPTED):
             self._to_trackers(lambda tracker: tracker.record(event))
+
+    def submitted(self, trial: int) -> None:
+        """A trial that was told of stops waiting: from now on its time counts."""
+        self._started[trial] = self._parts.clock()
 
     def result(self, trial: int) -> TrialResult | None:
         """Returns how a trial ended, None while it may go on."""
@@ -63,7 +65,7 @@ class Witnesses:
         return bool(self._here.unfinished())
 
     def seconds(self, trial: int) -> float:
-        """Returns the time since the running attempt of a trial started."""
+        """Returns the time since the running attempt of a trial was submitted; 0 while it waits."""
         now = self._parts.clock()
         return now - self._started.get(trial, now)
 
