@@ -33,3 +33,15 @@ class TestFacts:
         assert scores["tfidf"]["valid.accuracy"] == (facts.valid["tfidf"].argmax(1) == labels_N).mean()
         assert scores["tfidf"]["seconds"] > 0
         assert all(name.startswith("test.") for name in facts.test_scores(prepared)["majority"])
+
+    def test_of_other_word_vectors_are_others(self, tiny_study, tmp_path):
+        shares = []
+        for name, words in (("few", ["the"]), ("more", ["the", "was", "and", "not"])):
+            vectors = tmp_path / f"{name}.txt"
+            vectors.write_text("".join(f"{word} 1 2\n" for word in words))
+            overrides = [f"model.embedding={{size: 2, vectors: {vectors}}}", "tokenizer.vocabulary=vectors"]
+            loaded = load_study(tiny_study, overrides)
+            prepared = prepare_data(loaded.config, loaded.folders, Cache(tmp_path / "cache"))
+            facts = gather_facts(loaded, prepared, Cache(tmp_path / "cache"), lambda _text: None)
+            shares.append(facts.statistics["vocabulary_size"])
+        assert shares[0] < shares[1]

@@ -248,3 +248,17 @@ class TestRepeats:
         assert study.state == "done"
         assert study.reason == "the sampler finds nothing new: its last 20 points had been measured before"
         assert len(study.trials) < 60
+
+
+def test_the_time_of_a_trial_begins_when_it_is_run_not_while_it_waits(tmp_path):
+    """A session with many workers had begun them all; in the next one there is a single worker."""
+    (tmp_path / "whole").mkdir()
+    run(tmp_path / "whole")
+    lines = (tmp_path / "whole" / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "begun").mkdir()
+    begun = [line for line in lines if json.loads(line)["event"] in {"study-started", "trial-started"}]
+    (tmp_path / "begun" / "events.jsonl").write_bytes(b"".join(begun))
+    ticks = itertools.count()
+    study = run(tmp_path / "begun", trial_timeout_seconds=20.0, clock=lambda: 1.0 * next(ticks))
+    assert {trial.result.end for trial in study.trials} == {EndReason.FINISHED}
+    assert next(ticks) > 3 * 20, "all of them together took longer than one may"
