@@ -5,7 +5,7 @@ import pytest
 from textune import commands
 from textune.config.load import load_study
 from textune.errors import TextuneError
-from textune.named_files import find_choices
+from textune.named_files import find_named_files
 
 
 @pytest.fixture
@@ -23,13 +23,13 @@ def study(tiny_study, checkpoints):
 
 def test_models_of_all_choices_are_found_each_once(study, checkpoints):
     loaded = load_study(study(checkpoints["distilbert"], checkpoints["bert"]))
-    assert find_choices(loaded) == [str(checkpoints["bert"]), str(checkpoints["distilbert"])]
+    assert find_named_files(loaded) == [str(checkpoints["bert"]), str(checkpoints["distilbert"])]
 
 
 def test_word_vectors_of_a_choice_are_found(tiny_study, tmp_path):
     (tmp_path / "own.txt").write_text("good 1 2\n")
     space = {"model.embedding.vectors": [None, str(tmp_path / "own.txt")]}
-    assert find_choices(load_study({**tiny_study, "search": {"space": space}})) == [str(tmp_path / "own.txt")]
+    assert find_named_files(load_study({**tiny_study, "search": {"space": space}})) == [str(tmp_path / "own.txt")]
 
 
 def test_a_model_that_a_choice_names_and_nobody_has_is_a_sentence_before_any_trial(study, checkpoints, tmp_path):

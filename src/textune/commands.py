@@ -145,10 +145,10 @@ def _run(loaded: LoadedStudy, place: Path | RunFolder, past: Past | None, held: 
 def _executor(loaded: LoadedStudy, trials: int | None, cache_root: Path) -> Executor:
     """Starts the executor: workers import what trials need while the coordinator reads the data."""
     from textune.execution.serial import SerialConfig
-    from textune.named_files import find_choices
+    from textune.named_files import find_named_files
     from textune.trial import TrialRunner
 
-    find_choices(loaded)
+    find_named_files(loaded)  # or a missing one would end trials one by one
     config: Any = loaded.config.execution
     if trials == 1 and "execution" not in loaded.config.model_fields_set:
         config = SerialConfig()
@@ -228,11 +228,11 @@ def fidelity(
 def check(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool = False) -> str:
     """Checks a study and that its files exist, without reading data; returns what would run, in words."""
     from textune.config.load import load_study
-    from textune.named_files import find_choices
+    from textune.named_files import find_named_files
 
     loaded = load_study(source, overrides, allow_plugins=allow_plugins)
     data: Any = loaded.config.data
-    reads = [f"  reads {file}" for file in (*data.find(loaded.folders), *find_choices(loaded))]
+    reads = [f"  reads {file}" for file in (*data.find(loaded.folders), *find_named_files(loaded))]
     plan = [f"  {line}" for line in cast("Any", loaded.config.split).plan()]
     return "\n".join([f"{source}: fine; {_planned(loaded)}", *reads, *plan, *_stages(loaded), *_left_out(loaded)])
 

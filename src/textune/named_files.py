@@ -17,7 +17,7 @@ from textune.space import ChoiceDimension
 if TYPE_CHECKING:
     from textune.config.load import LoadedStudy
 
-__all__ = ["find_choices", "located", "vector_file"]
+__all__ = ["find_named_files", "located", "vector_file"]
 
 
 def located(config: TrialConfig, folders: Sequence[Path]) -> TrialConfig:
@@ -44,7 +44,7 @@ def vector_file(config: TrialConfig, folders: Sequence[Path]) -> Path | None:
     return None if name is None else Path(locate(name, folders))
 
 
-def find_choices(loaded: LoadedStudy) -> list[str]:
+def find_named_files(loaded: LoadedStudy) -> list[str]:
     """Returns the pretrained models and word vectors that the study and its choices name, each once.
 
     Raises:

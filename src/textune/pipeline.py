@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from textune.models.nets.base import TextClassifier
     from textune.models.nets.hugging_face import Layout
 
-__all__ = ["SETTINGS", "Pipeline", "PipelineConfig", "is_missing"]
+__all__ = ["SETTINGS", "Pipeline", "PipelineConfig", "as_texts"]
 
 SETTINGS = "textune.json"
 """The file that a folder is known by."""
@@ -134,7 +134,7 @@ class Pipeline:
         """
         if isinstance(texts, str):
             raise TextuneError("a list of texts is predicted, and one text was given; put it into a list: [text]")
-        given = ["" if is_missing(text) else str(text) for text in texts]
+        given = as_texts(texts)
         if not given:
             return np.zeros((0, len(self.config.classes)), dtype=np.float32)
         return self.predict_examples(encode(self.tokenizer, given))
@@ -150,9 +150,9 @@ class Pipeline:
         return predict(self.model, batches, self.config.precision).probabilities_NK
 
 
-def is_missing(value: Any) -> bool:
-    """Whether a cell of a table holds nothing: None, or a NaN, as pandas has it."""
-    return value is None or (isinstance(value, float) and math.isnan(value))
+def as_texts(values: Iterable[Any]) -> list[str]:
+    """Returns the cells of a column as texts, an empty one where a cell holds nothing: None, or a NaN as of pandas."""
+    return ["" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value) for value in values]
 
 
 def _read_config(folder: Path, *, allow_plugins: bool) -> PipelineConfig:

@@ -193,7 +193,7 @@ class Part:
 
 def _missing_column(table: Table, column: str, setting: str) -> str:
     names = ", ".join(f"'{name[:40]}'" for name in table.names[:30])
-    if len(table.names) == 1 and any(delimiter in table.names[0] for delimiter in ",;\t|"):
+    if table.is_undivided:
         return (
             f"{table.name} has the one column {names}; set data.delimiter to the character that separates its columns"
         )

@@ -48,6 +48,11 @@ class Table:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    @property
+    def is_undivided(self) -> bool:
+        """Whether its only column looks like several, as where another character separates them."""
+        return len(self.names) == 1 and any(delimiter in self.names[0] for delimiter in ",;\t|")
+
     def where(self, row: int) -> str:
         return f"{self.name}, {self.unit} {self.numbers[row]}"
 

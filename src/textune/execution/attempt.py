@@ -26,8 +26,10 @@ LOG_NAME = "log.txt"
 class Attempt:
     """Drives the generator of one trial and turns however it ends into a TrialResult. Only a FatalError gets out."""
 
-    def __init__(self, evaluate: Evaluate, spec: TrialSpec, memory_bytes: int | None = None) -> None:
-        self.spec = spec
+    def __init__(
+        self, evaluate: Evaluate, spec: TrialSpec, memory_bytes: int | None = None, *, on_gpu: bool = False
+    ) -> None:
+        self.spec, self._on_gpu = spec, on_gpu
         self._progress: list[Progress] = []
         self._start = time.perf_counter()
         self._evaluate = evaluate
@@ -81,7 +83,10 @@ class Attempt:
         return self._result(EndReason.CRASHED, f"the objective returned {result!r} in place of a TrialResult")
 
     def _result(self, end: EndReason, reason: str) -> TrialResult:
-        return result_so_far(self.spec, self._progress, end, reason, time.perf_counter() - self._start)
+        result = result_so_far(self.spec, self._progress, end, reason, time.perf_counter() - self._start)
+        if self._on_gpu and end is EndReason.OUT_OF_MEMORY:
+            return result.model_copy(update={"details": {"on_gpu": True}})
+        return result
 
 
 def result_so_far(

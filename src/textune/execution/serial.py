@@ -43,7 +43,7 @@ class SerialExecutor(Executor):
         if self._memory_bytes is not None:
             for module in getattr(self._evaluate, "preload", ()):  # not to be counted as memory that the trial takes
                 importlib.import_module(module)
-        self._attempt = Attempt(self._evaluate, spec, self._memory_bytes)
+        self._attempt = Attempt(self._evaluate, spec, self._memory_bytes, on_gpu=self._on_gpu)
 
     def wait(self, timeout_seconds: float | None = None) -> list[Event]:  # noqa: ARG002 - a step takes what it takes
         if self._attempt is None or self._undecided:

@@ -77,9 +77,8 @@ def work(connection: Connection, objective: bytes, threads: int, memory_bytes: i
         while True:
             message, content = receive(connection)
             if message is Message.RUN:  # else it came too late for the trial before
-                result = _run(connection, evaluate, TrialSpec.model_validate_json(content), memory_bytes)
-                if gpu and result.end is EndReason.OUT_OF_MEMORY:
-                    result = result.model_copy(update={"details": {**result.details, "on_gpu": True}})
+                spec = TrialSpec.model_validate_json(content)
+                result = _run(connection, Attempt(evaluate, spec, memory_bytes, on_gpu=gpu is not None))
                 release_memory()
                 # Libraries that found no memory once may fail for good: oneDNN does. What CUDA holds is used again.
                 is_last = not gpu_answers() if gpu else result.was_short_of_memory or growth.is_large()
@@ -94,9 +93,8 @@ def work(connection: Connection, objective: bytes, threads: int, memory_bytes: i
         send(connection, Message.FATAL, f"a worker process cannot run trials: {type(error).__name__}: {error}")
 
 
-def _run(connection: Connection, evaluate: Evaluate, spec: TrialSpec, memory_bytes: int | None) -> TrialResult:
-    with _output_to_log(spec):
-        attempt = Attempt(evaluate, spec, memory_bytes)
+def _run(connection: Connection, attempt: Attempt) -> TrialResult:
+    with _output_to_log(attempt.spec):
         event = attempt.step()
         while not isinstance(event, TrialResult):
             if event is not None:

@@ -9,7 +9,6 @@ import io
 import json
 import logging
 import math
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 from textune.data import Reading, Table, file_name, locate, read_bytes, read_table
 from textune.errors import DataError, TextuneError, plain, quoted
 from textune.errors import suggestion as closest
-from textune.pipeline import SETTINGS, Pipeline, is_missing
+from textune.pipeline import SETTINGS, Pipeline, as_texts
 from textune.storage import redact, written_atomically
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Input:
     @property
     def texts(self) -> list[str]:
         """The texts; an empty one where there is none."""
-        return ["" if is_missing(text) else str(text) for text in self.columns[self.text]]
+        return as_texts(self.columns[self.text])
 
 
 @dataclass(frozen=True)
@@ -252,14 +251,13 @@ def _text_column(table: Table, file: str, columns: Sequence[str]) -> str:
     for name in columns:
         if name in table.names:
             return name
-    if len(table.names) == 1 and len(columns) > 1:
-        (only,) = table.names
-        if re.search(r"[,;\t|]", only) is None:
-            return only
+    if table.is_undivided:
         raise DataError(
-            f"{redact(file)} has one column, {quoted(only)}, which looks like several; say what separates them with "
-            "--delimiter"
+            f"{redact(file)} has one column, {quoted(table.names[0])}, which looks like several; say what separates "
+            "them with --delimiter"
         )
+    if len(table.names) == 1 and len(columns) > 1:
+        return table.names[0]
     hint = closest(columns[0], table.names) or f"; its columns are {', '.join(table.names)}"
     raise DataError(f"{redact(file)} has no column '{columns[0]}'{hint}; name the column of the texts with --text")
 

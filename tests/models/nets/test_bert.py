@@ -113,4 +113,4 @@ def test_a_variant_that_is_not_written_here_is_refused(encoder, change):
     for name, value in change.items():
         setattr(module.config, name, value)
     with pytest.raises(Unsupported, match=r"decoder|relative_key"):
-        PackedBert(module, checkpointing=False)
+        PackedBert(module, 0, checkpointing=False)

@@ -42,49 +42,42 @@ class _Layer:
 
 
 class PackedBert:
-    """(ids_BT, mask_BT) → hidden_BTD, as `module` computes it.
+    """(ids_BT, mask_BT) → hidden_BTD, as `module` computes it. Its lowest `num_frozen_layers` may be gone on from.
 
     Raises:
         Unsupported: `module` is of another architecture.
     """
 
-    def __init__(self, module: Any, *, checkpointing: bool) -> None:
+    def __init__(self, module: Any, num_frozen_layers: int, *, checkpointing: bool) -> None:
         self._embeddings, config = module.embeddings, module.config
         self._layers = _layers(module)
+        self._num_frozen_layers = num_frozen_layers
         self._checkpointing = checkpointing
         self._num_heads: int = config.num_attention_heads
         positions: nn.Embedding = module.embeddings.position_embeddings
         self._first_position = 0 if positions.padding_idx is None else positions.padding_idx + 1
 
-    def __call__(self, ids_BT: Tensor, mask_BT: Tensor, *, first_only: bool = False) -> Tensor:
+    def __call__(self, ids_BT: Tensor, mask_BT: Tensor, *, first_only: bool) -> Tensor:
         """Returns hidden_BTD, zero on padding; with `first_only` the vectors of first tokens alone, T = 1."""
         packing = Packing(mask_BT, self._num_heads)
         return self._output(self._layers, self._embed(ids_BT, packing), packing, first_only=first_only)
 
-    def goes_on_from(self, num_layers: int) -> bool:  # noqa: ARG002 - from any
-        """Whether what the lowest layers give is the same in every step, and the others can start from it."""
+    def goes_on_from_frozen(self) -> bool:
+        """Whether the frozen layers give the same in every step, and the others can start from it."""
         return True
 
-    def lower(self, num_layers: int, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
-        """Returns what the lowest layers make of each token of the texts, one after the other: states_LD."""
+    def lower(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """Returns what the frozen layers make of each token of the texts, one after the other: states_LD."""
         packing = Packing(mask_BT, self._num_heads)
-        hidden_LD = self._through(self._layers[:num_layers], self._embed(ids_BT, packing), packing)
+        hidden_LD = self._through(self._layers[: self._num_frozen_layers], self._embed(ids_BT, packing), packing)
         return hidden_LD[: packing.num_tokens]
 
-    def upper(
-        self,
-        num_layers: int,
-        states_ND: NDArray[np.floating],
-        places_BT: Tensor,
-        mask_BT: Tensor,
-        *,
-        first_only: bool = False,
-    ) -> Tensor:
+    def upper(self, states_ND: NDArray[np.floating], places_BT: Tensor, mask_BT: Tensor, *, first_only: bool) -> Tensor:
         """Goes on from what `lower` gave: returns what a call does, for the tokens at some places in `states_ND`."""
         packing = Packing(mask_BT, self._num_heads)
         places_L = places_BT.flatten()[packing.slots_L].cpu().numpy()
         states_LD = torch.from_numpy(states_ND[places_L]).to(mask_BT.device).float()
-        return self._output(self._layers[num_layers:], states_LD, packing, first_only=first_only)
+        return self._output(self._layers[self._num_frozen_layers :], states_LD, packing, first_only=first_only)
 
     def _output(self, layers: Sequence[_Layer], hidden_LD: Tensor, packing: Packing, *, first_only: bool) -> Tensor:
         hidden = self._through(layers, hidden_LD, packing, first_only=first_only)

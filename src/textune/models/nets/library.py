@@ -22,21 +22,22 @@ class LibraryForward:
     Args:
         module: of the library.
         layers: its layers, the lowest first.
+        num_frozen_layers: the lowest of them, which may be gone on from.
         padding: the id that it knows as padding.
     """
 
-    def __init__(self, module: Any, layers: Sequence[nn.Module], padding: int) -> None:
-        self._module, self._layers, self._padding = module, layers, padding
+    def __init__(self, module: Any, layers: Sequence[nn.Module], num_frozen_layers: int, padding: int) -> None:
+        self._module, self._frozen, self._padding = module, layers[:num_frozen_layers], padding
         self._token = 1 if padding == 0 else 0  # stands where it does not matter which
         self._num_outputs: int | None = None  # of a layer that gives a tuple, the hidden states first
 
-    def __call__(self, ids_BT: Tensor, mask_BT: Tensor, *, first_only: bool = False) -> Tensor:  # noqa: ARG002
+    def __call__(self, ids_BT: Tensor, mask_BT: Tensor, *, first_only: bool) -> Tensor:  # noqa: ARG002
         ids_BT = ids_BT.masked_fill(~mask_BT, self._padding)
         hidden_BTD: Tensor = self._module(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state
         return hidden_BTD
 
-    def goes_on_from(self, num_layers: int) -> bool:
-        """Whether the lowest layers give the same in every step, and the others can start from it.
+    def goes_on_from_frozen(self) -> bool:
+        """Whether the frozen layers give the same in every step, and the others can start from it.
 
         It is tried on two texts, without dropout, as architectures differ: in some, layers share trained weights with
         those above, or these look back at the embeddings.
@@ -46,16 +47,16 @@ class LibraryForward:
         mask_BT = torch.tensor([[True, True, True], [True, True, False]], device=device)
         places_BT = torch.tensor([[0, 1, 2], [3, 4, 0]], device=device)
         try:
-            states_LD = self.lower(num_layers, ids_BT, mask_BT)
-            again_BTD = self.upper(num_layers, states_LD.detach().cpu().numpy(), places_BT, mask_BT)
-            whole_BTD = self(ids_BT, mask_BT)
+            states_LD = self.lower(ids_BT, mask_BT)
+            again_BTD = self.upper(states_LD.detach().cpu().numpy(), places_BT, mask_BT, first_only=False)
+            whole_BTD = self(ids_BT, mask_BT, first_only=False)
         except (ValueError, TypeError, IndexError, AttributeError, RuntimeError):  # in whatever way it differs
             return False
         is_same = torch.allclose(again_BTD[mask_BT], whole_BTD[mask_BT], rtol=1e-3, atol=1e-4)
         return is_same and not states_LD.requires_grad
 
-    def lower(self, num_layers: int, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
-        """Returns what the lowest layers make of each token of the texts, one after the other: states_LD."""
+    def lower(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """Returns what the frozen layers make of each token of the texts, one after the other: states_LD."""
         found: list[Tensor] = []
 
         def look(_layer: nn.Module, _inputs: Any, output: Any) -> None:
@@ -63,33 +64,25 @@ class LibraryForward:
             found.append(output if isinstance(output, Tensor) else output[0])
             raise _Enough
 
-        handle = self._layers[num_layers - 1].register_forward_hook(look)
+        handle = self._frozen[-1].register_forward_hook(look)
         try:
-            self(ids_BT, mask_BT)
+            self(ids_BT, mask_BT, first_only=False)
         except _Enough:
             return found[0][mask_BT]
         finally:
             handle.remove()
         raise RuntimeError("the layers are not those that the forward pass goes through")
 
-    def upper(
-        self,
-        num_layers: int,
-        states_ND: NDArray[np.floating],
-        places_BT: Tensor,
-        mask_BT: Tensor,
-        *,
-        first_only: bool = False,
-    ) -> Tensor:
+    def upper(self, states_ND: NDArray[np.floating], places_BT: Tensor, mask_BT: Tensor, *, first_only: bool) -> Tensor:
         """Goes on from what `lower` gave: returns what a call does, for the tokens at some places in `states_ND`.
 
-        `goes_on_from` must have been asked.
+        `goes_on_from_frozen` must have been asked.
         """
         states_LD = torch.from_numpy(states_ND[places_BT[mask_BT].cpu().numpy()]).to(mask_BT.device).float()
         hidden_BTD = states_LD.new_zeros(*mask_BT.shape, states_LD.shape[1])
         hidden_BTD[mask_BT] = states_LD
         output = hidden_BTD if self._num_outputs is None else (hidden_BTD, *[None] * (self._num_outputs - 1))
-        with _answering(self._layers[:num_layers], output):
+        with _answering(self._frozen, output):
             return self(torch.full_like(places_BT, self._token), mask_BT, first_only=first_only)
 
 

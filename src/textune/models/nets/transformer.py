@@ -74,8 +74,7 @@ class Transformer(Encoder):
         if self.states_ND is None:
             hidden_BTD = self._forward(ids_BT, mask_BT, first_only=self.first_only)
         else:
-            states = (self.num_frozen_layers, self.states_ND)
-            hidden_BTD = self._forward.upper(*states, ids_BT, mask_BT, first_only=self.first_only)
+            hidden_BTD = self._forward.upper(self.states_ND, ids_BT, mask_BT, first_only=self.first_only)
         return hidden_BTD, mask_BT[:, : hidden_BTD.shape[1]]
 
     def adapt(self, ids_L: NDArray[np.integer], offsets_N1: NDArray[np.int64]) -> None:  # noqa: ARG002
@@ -97,20 +96,20 @@ class Transformer(Encoder):
     def _fastest(self, *, checkpointing: bool) -> PackedBert | LibraryForward:
         """Returns the forward pass that is written here for the architecture, or else, which it says, the library's."""
         try:
-            return PackedBert(self.module, checkpointing=checkpointing)
+            return PackedBert(self.module, self.num_frozen_layers, checkpointing=checkpointing)
         except Unsupported as reason:
             _say(f"runs as the transformers library has it, which is slower, because {reason}")
         if checkpointing:
             self.module.activation_checkpointing_enable({"use_reentrant": False})
             self.module.disable_input_require_grads()  # else gradients go through frozen layers too
-        return LibraryForward(self.module, self.layers_upwards()[1:], self.padding)
+        return LibraryForward(self.module, self.layers_upwards()[1:], self.num_frozen_layers, self.padding)
 
     def frozen_key(self) -> str | None:
         if not self.frozen:
             return None
         was_training = self.training
         self.eval()
-        goes_on = self._forward.goes_on_from(self.num_frozen_layers)
+        goes_on = self._forward.goes_on_from_frozen()
         self.train(was_training)
         if not goes_on:
             _say("computes its frozen layers in each step, because what they give depends on more than them")
@@ -124,7 +123,7 @@ class Transformer(Encoder):
 
     def frozen_states(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         self._check_length(ids_BT.shape[1])
-        return self._forward.lower(self.num_frozen_layers, ids_BT, mask_BT)
+        return self._forward.lower(ids_BT, mask_BT)
 
     def train(self, mode: bool = True) -> Transformer:
         super().train(mode)
