@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from textune.data import TEST, TRAIN, UNASSIGNED, VALID, FilesConfig
-from textune.data.files import class_order
+from textune.data.values import class_order
 from textune.errors import DataError
 
 ROWS = [

@@ -84,7 +84,7 @@ def test_a_line_too_long_for_a_text_is_refused(tmp_path, monkeypatch, ending):
 
 
 def test_a_quote_that_is_never_closed_does_not_swallow_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("textune.data.tables.LONGEST_LINE", 1_000)
+    monkeypatch.setattr("textune.data.tables.delimited.LONGEST_LINE", 1_000)
     (tmp_path / "x.csv").write_text('text,label\n"never closed,pos\n' + "a text,neg\n" * 1_000)
     with pytest.raises(DataError, match=r"line 2 is not well-formed: .*; no text is that long; is the quote closed"):
         read_table(str(tmp_path / "x.csv"))
@@ -125,7 +125,7 @@ def test_the_first_byte_that_is_no_text_is_named(tmp_path_factory, content, befo
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        start = content.index(error.object[error.start :]) if error.start else 0
+        start = error.start + len(content) - len(error.object)  # the decoder has taken a byte-order mark off
         number = content.count(b"\n", 0, start) + 1
         place = f"line {number} is not utf-8: byte 0x{content[start]:02x} at offset {start};"
         with pytest.raises(DataError) as caught:

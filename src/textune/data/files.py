@@ -5,13 +5,8 @@
 from __future__ import annotations
 
 import codecs
-import math
-import re
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from functools import lru_cache
-from itertools import zip_longest
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +14,16 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from textune.data.base import TEST, TRAIN, UNASSIGNED, VALID, DataConfig, Rows
+from textune.data.dates import parse_date
 from textune.data.locate import locate
 from textune.data.reading import MAX_BYTES, EncodingErrors, Reading
 from textune.data.sampling import fingerprinted, sample
-from textune.data.tables import Table, has_half_a_character, read_table
+from textune.data.tables import Table, read_table
+from textune.data.values import class_order, parse_group, parse_label, parse_text
 from textune.errors import DataError, quoted, suggestion
 from textune.registry import register
 
-__all__ = ["SPLIT_WORDS", "FilesConfig", "Part", "class_order", "join"]
+__all__ = ["SPLIT_WORDS", "FilesConfig", "Part", "join"]
 
 SPLIT_WORDS = {
     "train": TRAIN,
@@ -40,8 +37,6 @@ SPLIT_WORDS = {
 }
 PYTHON_ONLY = {"idna", "punycode", "unicode_escape", "raw-unicode-escape", "unicode-escape", "raw_unicode_escape"}
 """Encodings that no file has."""
-
-_INTEGRAL = re.compile(r"[+-]?\d+\.0+")
 
 
 @register("data", "files")
@@ -131,10 +126,10 @@ class Part:
     def __init__(self, config: FilesConfig, table: Table, given: int) -> None:
         self.table = table
         self.skipped: dict[str, list[int]] = {"no text": [], "no label": [], "no date": []}
-        texts = self._parsed(config.text, "data.text", _parse_text)
-        labels = self._parsed(config.label, "data.label", _parse_label)
-        dates = self._parsed(config.date, "data.date", _parse_date) if config.date else None
-        groups = self._parsed(config.group, "data.group", _parse_group) if config.group else None
+        texts = self._parsed(config.text, "data.text", parse_text)
+        labels = self._parsed(config.label, "data.label", parse_label)
+        dates = self._parsed(config.date, "data.date", parse_date) if config.date else None
+        groups = self._parsed(config.group, "data.group", parse_group) if config.group else None
         splits = self._splits(config.split) if given == UNASSIGNED else None
         kept = [row for row in range(len(table)) if self._usable(row, texts, labels, dates)]
         self.texts: list[str] = [texts[row] for row in kept]
@@ -249,88 +244,9 @@ def _group_numbers(groups: Sequence[str | None]) -> np.ndarray[Any, np.dtype[np.
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
-def class_order(labels: set[str]) -> tuple[str, ...]:
-    """Sorts class names as a person would: numbers by value, words by letters, digits inside words by value."""
-    try:
-        return tuple(sorted(labels, key=lambda label: (_number(label), label)))
-    except ValueError:
-        return tuple(sorted(labels, key=lambda label: (_natural(label.casefold()), label)))
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if math.isnan(number):
-        raise ValueError
-    return number
-
-
-def _natural(text: str) -> list[tuple[int, str]]:
-    """Digits compare by how many they are, then by what they are: the value of thousands of digits is not computed."""
-    digits = [(len(piece.lstrip("0")), piece.lstrip("0")) for piece in re.findall("[0-9]+", text)]
-    words = [(-1, piece) for piece in re.split("[0-9]+", text)]
-    return [piece for pair in zip_longest(words, digits) for piece in pair if piece is not None]
-
-
-def _parse_text(value: Any) -> str | None:
-    """Returns the text untouched; None where it is blank or NaN."""
-    if isinstance(value, str):
-        _check_surrogates(value)
-        return None if not value or value.isspace() or value in ("nan", "NaN") else value
-    return _parse_label(value)
-
-
-def _parse_label(value: Any) -> str | None:
-    """Returns a label's name, without blanks around it or '.0' after a whole number; None where it is missing."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, str | int | float):
-        raise ValueError(f"a {type(value).__name__}; allowed: text or a number")  # noqa: TRY004 - the caller adds the row
-    return _parse_name(str(value))
-
-
-@lru_cache(maxsize=1 << 16)  # columns of labels, groups and dates hold few different values
-def _parse_name(text: str) -> str | None:
-    _check_surrogates(text)
-    name = text.strip()
-    if _INTEGRAL.fullmatch(name):
-        name = name.split(".")[0]
-    return None if name in ("", "nan", "NaN") else name
-
-
-def _check_surrogates(text: str) -> None:
-    if has_half_a_character(text):
-        raise ValueError(
-            "which has half of a surrogate pair and is no text; mend or remove the row, or set data.encoding_errors to "
-            "replace"
-        )
-
-
-def _parse_group(value: Any) -> str | None:
-    return str(value) if isinstance(value, date | Decimal) else _parse_label(value)
-
-
 def _word(value: Any) -> str:
     """Returns what may name a split."""
     try:
-        return (_parse_label(value) or "").lower()
+        return (parse_label(value) or "").lower()
     except ValueError:
         return str(value)
-
-
-def _parse_date(value: Any) -> date | None:
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
-        return value
-    text = _parse_label(value)
-    return None if text is None else _parse_day(text)
-
-
-@lru_cache(maxsize=1 << 16)
-def _parse_day(text: str) -> date:
-    try:
-        return datetime.fromisoformat(text).date()
-    except ValueError:
-        raise ValueError("which is no date; write YYYY-MM-DD") from None

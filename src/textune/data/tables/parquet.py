@@ -10,7 +10,7 @@ import numpy as np
 
 from textune.data.locate import is_url
 from textune.data.reading import Reading, is_zipped, read_bytes, too_large
-from textune.data.tables import Table, replace_halves, unique_names
+from textune.data.tables.table import Table, replace_halves, unique_names
 from textune.errors import DataError, MissingDependencyError
 from textune.storage import redact
 

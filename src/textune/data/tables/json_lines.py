@@ -1,0 +1,52 @@
+"""jsonl files as tables: one object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from textune.data.reading import Reading, lines
+from textune.data.tables.table import Table, has_half_a_character, refuse_many, replace_halves
+from textune.errors import DataError
+from textune.storage import redact
+
+__all__ = ["read_json_lines"]
+
+
+def read_json_lines(place: str, wanted: Collection[str] | None, reading: Reading) -> Table:
+    """Reads a file with one JSON object a line; blank lines are skipped."""
+    name = redact(place)
+    names: dict[str, None] = {}
+    records: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    for number, record in _json_lines(name, place, reading):
+        if not record.keys() <= names.keys():
+            names.update(dict.fromkeys(record))
+            for key in record:
+                if has_half_a_character(key):
+                    raise DataError(
+                        f"{name}, line {number} names a column with half of a surrogate pair; mend the line"
+                    )
+            refuse_many(name, len(names))
+        records.append(record if wanted is None else {key: record[key] for key in wanted if key in record})
+        numbers.append(number)
+    if not records:
+        raise DataError(f"{name} is empty")
+    columns = {key: [record.get(key) for record in records] for key in names if wanted is None or key in wanted}
+    return Table(name, tuple(names), columns, "line", numbers, replace_halves(columns, reading))
+
+
+def _json_lines(name: str, place: str, reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(lines(place, reading, newline="\n"), start=1):
+        if line.isspace():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{name}, line {number} is not JSON: {error}; write one object per line") from error
+        if not isinstance(record, dict):
+            raise DataError(
+                f'{name}, line {number} is not an object; write one object per line, such as {{"text": "…"}}'
+            )
+        yield number, record
