@@ -18,7 +18,15 @@ NUM_PRIMITIVES = 128
 STATUS = Path("/proc/self/status")
 
 ALLOCATORS_SAY = ("can't allocate memory", "Cannot allocate memory", "not enough memory", "std::bad_alloc")
-CUDA_SAYS = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+CUDA_SAYS = (
+    "CUDA error: out of memory",
+    "CUDA driver error: out of memory",
+    "Triton Error [CUDA]: out of memory",
+    "HIP error: out of memory",
+    "_STATUS_ALLOC_FAILED",  # of cuBLAS, cuDNN, cuSPARSE and cuSOLVER
+    "DEVICE_ALLOCATION_FAILED",  # of cuDNN 9
+    "CUBLAS_STATUS_NOT_INITIALIZED",  # what creating a handle says where no memory is left for its workspace
+)
 ONEDNN_SAYS = ("could not create a memory", "could not create a primitive", "could not execute a primitive")
 
 
