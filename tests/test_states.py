@@ -149,3 +149,12 @@ def test_the_key_is_that_of_the_weights(checkpoints):
         other.module.encoder.layer[0].output.dense.bias[0] += 1e-3
         above.module.encoder.layer[1].output.dense.bias[0] += 1
     assert one.frozen_key() == above.frozen_key() != other.frozen_key()
+
+
+def test_devices_have_tables_of_their_own(frozen_study, cache, monkeypatch):
+    """Else numbers would depend on which of them filled the cache."""
+    result_of(frozen_study(), cache)
+    ours = tables(cache)
+    monkeypatch.setattr("textune.training.engine.predict.device_of", lambda _: torch.device("meta"))
+    result_of(frozen_study(), cache)
+    assert len(tables(cache)) == 2 * len(ours) > 0

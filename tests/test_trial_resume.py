@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from textune.config.load import load_study
 from textune.data import Cache
@@ -163,7 +164,33 @@ def test_a_checkpoint_that_cannot_be_used_costs_no_more_than_itself(trial, tmp_p
         checkpoint.write_bytes(checkpoint.read_bytes().replace(b'"format":"1"', b'"format":"0"'))
     measured, _ = finish(trial(attempt=2, checkpoint=str(checkpoint)))
     assert numbers(measured) == numbers(expected)
-    assert ("cannot be used, so the trial starts anew" in capsys.readouterr().err) == (damage != "missing")
+    assert ("cannot be used, so the trial starts over" in capsys.readouterr().err) == (damage != "missing")
+
+
+@pytest.mark.parametrize("before", ["cuda, fp32", "cpu, bf16"])
+def test_a_checkpoint_of_other_hardware_or_precision_is_not_resumed(trial, tmp_path, before, capsys):
+    expected, _ = finish(trial(attempt=9))
+    interrupt(trial(), 4)
+    checkpoint = tmp_path / "attempt-1" / NAME
+    state = read_state(checkpoint)
+    assert state["hardware"] == "cpu, fp32"
+    state["training"]["random_state"] = torch.zeros(16, dtype=torch.uint8)  # as CUDA has it
+    write_state(checkpoint, {**state, "hardware": before})
+    measured, _ = finish(trial(attempt=2, checkpoint=str(checkpoint)))
+    assert numbers(measured) == numbers(expected)
+    said = capsys.readouterr().err
+    assert f"so the trial starts over: it was computed on {before}, and this attempt computes on cpu, fp32" in said
+
+
+def test_a_checkpoint_that_does_not_say_its_hardware_is_resumed(trial, tmp_path):
+    """So were all that were written before hardware was part of them."""
+    expected, _ = finish(trial(attempt=9))
+    first = interrupt(trial(), moments_to_epoch(trial(attempt=8), 2) + 1)
+    checkpoint = tmp_path / "attempt-1" / NAME
+    write_state(checkpoint, {name: each for name, each in read_state(checkpoint).items() if name != "hardware"})
+    rest, _ = finish(trial(attempt=2, checkpoint=str(checkpoint)))
+    assert first
+    assert numbers(first + rest) == numbers(expected)
 
 
 def test_attempts_after_a_kill_for_memory_take_smaller_parts(trial):

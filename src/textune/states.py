@@ -23,7 +23,7 @@ __all__ = ["go_on_from_states"]
 
 log = logging.getLogger("textune")
 
-FORMAT = 1
+FORMAT = 2
 """Counts changes of what cache entries hold."""
 
 MOST_SHARE = 0.25
@@ -59,6 +59,8 @@ def go_on_from_states(
         The examples that it reads from now on, cut already, until its `states_ND` is None again. None, and nothing
         changes, if it has no frozen layers or the table would be too large.
     """
+    from textune.training.engine.predict import device_of
+
     key = encoder.frozen_key()
     if key is None:
         return None
@@ -67,7 +69,8 @@ def go_on_from_states(
     dtype = "float32" if precision == "fp32" else "float16"
     num_bytes = len(ids_L) * encoder.output_size * np.dtype(dtype).itemsize
     text_hash = hashlib.sha256(ids_L.tobytes() + offsets_M1.tobytes()).hexdigest()
-    entry = content_key("states", FORMAT, key, text_hash, precision)
+    # Without the device, results would depend on which of them filled the cache.
+    entry = content_key("states", FORMAT, key, text_hash, precision, device_of(encoder).type)
     if cache.find(entry) is None and not _has_room(cache, num_bytes):
         log.warning(
             "the frozen layers are computed in each step: what they make of the texts takes %.1f GB, and may take a "

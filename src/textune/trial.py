@@ -130,6 +130,7 @@ def run(
     """
     from textune.training.engine.checkpoint import NAME, Checkpoints
     from textune.training.engine.past import Past
+    from textune.training.engine.precision import hardware
 
     config = located(TrialConfig.model_validate(spec.config), folders).in_short(spec.fidelity)
     prepared = prepare_data(config, folders, cache)
@@ -141,7 +142,8 @@ def run(
         None if spec.repeat is None else spec.repeat.model_dump(),
     ]
     identity = content_key("trial", spec.config, spec.seed, part, spec.objective.metric, prepared.fingerprint)
-    past = Past.read(None if spec.checkpoint is None else Path(spec.checkpoint), identity)
+    checkpoint = None if spec.checkpoint is None else Path(spec.checkpoint)
+    past = Past.read(checkpoint, identity, hardware(config.training.precision, device()))
     parts = folds_of(spec, prepared.rows, prepared.splits, config.seed)
     numbers = list(parts)
     for number in numbers[len(past.fits) :]:

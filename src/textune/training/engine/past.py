@@ -25,32 +25,37 @@ class Past:
         training: the state of the fold that was being trained; None if it had not begun.
     """
 
-    def __init__(self, identity: str, state: Mapping[str, Any] = NOTHING) -> None:
-        self._identity = identity
+    def __init__(self, identity: str, hardware: str, state: Mapping[str, Any] = NOTHING) -> None:
+        self._identity, self._hardware = identity, hardware
         self._started: float = time.perf_counter() - state["seconds"]
         self.fits = [FitResult(**{**fit, "valid": Predictions(**fit["valid"])}) for fit in state["fits"]]
         self.training: Mapping[str, Any] | None = state["training"]
 
     @classmethod
-    def read(cls, path: Path | None, identity: str) -> Past:
+    def read(cls, path: Path | None, identity: str, hardware: str) -> Past:
         """Reads a checkpoint; where there is none, or none that can be used, nothing was done yet.
 
         Args:
             path: of the file, if there should be one.
             identity: equal for trials that give equal numbers; the checkpoint of another one cannot be used.
+            hardware: what this attempt computes on, and in which precision. A random state of one device is none of
+                another, and half a trial in another precision has numbers that no whole one has.
         """
         if path is None or not path.exists():
-            return cls(identity)
+            return cls(identity, hardware)
         try:
             state = read_state(path)
         except CheckpointError as error:
             problem = str(error)
         else:
-            if state["identity"] == identity:
-                return cls(identity, state)
+            before = state.get("hardware", hardware)  # checkpoints of before 2026-11-29 do not name it
+            if state["identity"] == identity and before == hardware:
+                return cls(identity, hardware, state)
             problem = "it belongs to another trial, or to other data"
-        print(f"{path} cannot be used, so the trial starts anew: {problem}", file=sys.stderr)
-        return cls(identity)
+            if state["identity"] == identity:
+                problem = f"it was computed on {before}, and this attempt computes on {hardware}"
+        print(f"{path} cannot be used, so the trial starts over: {problem}", file=sys.stderr)
+        return cls(identity, hardware)
 
     @property
     def seconds(self) -> float:
@@ -64,4 +69,10 @@ class Past:
     def state(self, training: Mapping[str, Any]) -> dict[str, Any]:
         """Returns what a checkpoint holds, with the state of the fold that is being trained."""
         fits = [asdict(fit) for fit in self.fits]
-        return {"identity": self._identity, "seconds": self.seconds, "fits": fits, "training": training}
+        return {
+            "identity": self._identity,
+            "hardware": self._hardware,
+            "seconds": self.seconds,
+            "fits": fits,
+            "training": training,
+        }

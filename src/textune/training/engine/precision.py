@@ -11,7 +11,7 @@ from torch import nn
 
 from textune.training.engine import memory
 
-__all__ = ["autocast", "flushed_denormals", "resolve"]
+__all__ = ["autocast", "flushed_denormals", "hardware", "resolve"]
 
 
 def resolve(precision: str, model: nn.Module, device: torch.device) -> str:
@@ -21,8 +21,16 @@ def resolve(precision: str, model: nn.Module, device: torch.device) -> str:
     """
     if precision != "auto":
         return precision
-    half = "bf16" if _computes_in_bf16(device) else "fp16" if device.type == "cuda" else "fp32"
-    return half if _gains(model) else "fp32"
+    return _fastest(device) if _gains(model) else "fp32"
+
+
+def hardware(precision: str, device: torch.device) -> str:
+    """Returns what a setting depends on beside the model, such as `cuda, bf16`: equal ones give equal numbers."""
+    return f"{device.type}, {_fastest(device) if precision == 'auto' else precision}"
+
+
+def _fastest(device: torch.device) -> str:
+    return "bf16" if _computes_in_bf16(device) else "fp16" if device.type == "cuda" else "fp32"
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
