@@ -21,13 +21,14 @@ from textune.config.study import METRICS
 from textune.data import Cache, Prepared, content_key, describe
 from textune.data.vectors import file_identity
 from textune.named_files import located, vector_file
-from textune.stats.baselines import fit_tfidf, majority
+from textune.records import Objective
+from textune.stats.baselines import TFIDF, fit_tfidf, majority
 from textune.storage import dump_json
 from textune.training.metrics import evaluate
 
 __all__ = ["Facts", "describe_data", "gather_facts"]
 
-FORMAT = 3
+FORMAT = 4
 """Counts changes of what is cached."""
 
 
@@ -36,9 +37,17 @@ class Facts:
     """What a study's data says before any model: statistics, and how far the simplest methods get.
 
     The baselines predict test rows too, but those are scored only when the study reads its test split.
+
+    Attributes:
+        statistics: of the data, as JSON values.
+        tfidf: the variant of the TF-IDF baseline that is better on the valid rows by the study's objective.
+        tfidf_seconds: what both variants cost.
+        valid: probabilities_NK by baseline of the valid rows, fold after fold.
+        test: probabilities_NK by baseline of the test rows.
     """
 
     statistics: Mapping[str, Any]
+    tfidf: str
     tfidf_seconds: float
     valid: Mapping[str, NDArray[np.float64]]
     test: Mapping[str, NDArray[np.float64]]
@@ -60,7 +69,7 @@ class Facts:
             name: {metric: statistics.fmean(fold[name][metric] for fold in folds) for metric in metrics}
             for name, metrics in folds[0].items()
         }
-        scores["tfidf"]["seconds"] = self.tfidf_seconds
+        scores[self.tfidf]["seconds"] = self.tfidf_seconds
         return scores
 
     def test_scores(self, prepared: Prepared) -> dict[str, dict[str, float]]:
@@ -95,11 +104,31 @@ def gather_facts(loaded: LoadedStudy, prepared: Prepared, cache: Cache, say: Cal
     for verb, reasons in (("left out", rows.skipped), ("changed", rows.changed)):
         for reason, num_rows in reasons.items():
             say(f"{verb} {num_rows:,} row{'' if num_rows == 1 else 's'}: {reason}")
-    predictions = {
-        split: {name: np.load(folder / f"{split}-{name}.npy", allow_pickle=False) for name in ("majority", "tfidf")}
+    valid, test = (
+        {name: np.load(folder / f"{split}-{name}.npy", allow_pickle=False) for name in ("majority", *TFIDF)}
         for split in ("valid", "test")
-    }
-    return Facts({**facts["statistics"], **told}, facts["seconds"], predictions["valid"], predictions["test"])
+    )
+    tfidf = _better_tfidf(prepared, valid, config.objective)
+    shown = ("majority", tfidf)
+    return Facts(
+        {**facts["statistics"], **told},
+        tfidf,
+        facts["seconds"],
+        {name: valid[name] for name in shown},
+        {name: test[name] for name in shown},
+    )
+
+
+def _better_tfidf(prepared: Prepared, valid: Mapping[str, NDArray[np.float64]], objective: Objective) -> str:
+    """Returns the variant that is better on the valid rows of all folds together; of equal ones the unweighted."""
+    labels_N = np.concatenate([prepared.labels_N[fold.valid] for fold in prepared.splits.folds])
+    metric = objective.metric.removeprefix("valid.")
+    scores = {name: evaluate(labels_N, valid[name], [metric])[metric] for name in TFIDF}
+    best, *others = scores
+    for name in others:
+        if objective.better(scores[name], scores[best]):
+            best = name
+    return best
 
 
 def describe_data(loaded: LoadedStudy, prepared: Prepared) -> dict[str, Any]:
@@ -127,7 +156,7 @@ def _fitted(prepared: Prepared, train: NDArray[np.int64]) -> Callable[[NDArray[n
     tfidf = fit_tfidf([texts[row] for row in train], labels_N, num_classes)
     return lambda rows: {
         "majority": majority(labels_N, len(rows), num_classes),
-        "tfidf": tfidf([texts[row] for row in rows]),
+        **tfidf([texts[row] for row in rows]),
     }
 
 

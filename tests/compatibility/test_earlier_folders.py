@@ -38,7 +38,8 @@ def without_times(value):
 def test_an_earlier_run_is_shown_as_it_was(at, textune, name):
     said = textune("show", at / name, "--json")
     assert (said.code, said.err) == (0, "")
-    assert json.loads(said.out) == EXPECTED["show"][name]
+    shown, expected = json.loads(said.out), EXPECTED["show"][name]
+    assert {key: shown[key] for key in expected} == expected  # later versions may show more
     assert textune("show", at / name).code == 0
 
 

@@ -19,12 +19,27 @@ def result_of(trial, **changes):
 def test_show_json_has_the_documented_form(make_study):
     study = make_study()
     shown = json.loads(json.dumps(show_json(study), allow_nan=False))
-    assert list(shown) == ["name", "state", "trials", "best", "chosen", "confirmation", "one_at_a_time", "test"]
+    assert list(shown) == [
+        "name",
+        "state",
+        "trials",
+        "best",
+        "chosen",
+        "confirmation",
+        "one_at_a_time",
+        "test",
+        "baselines",
+    ]
     assert list(shown["trials"]) == ["complete", "pruned", "failed"]
     assert sum(shown["trials"].values()) == 30
     assert list(shown["best"]) == ["trial", "value", "params", "metrics"]
     assert all(name.startswith("valid.") for name in shown["best"]["metrics"])
     assert shown["test"]["test.accuracy"] == pytest.approx(0.5136, abs=1e-4)
+    assert shown["baselines"]["tfidf"] == {
+        "name": "TF-IDF + logistic regression",
+        "metrics": {"valid.accuracy": 0.3924, "valid.loss": 1.36, "test.accuracy": 0.4122},
+        "seconds": 1.9,
+    }
 
 
 def test_show_json_of_a_study_without_winner(make_study, make_trial):

@@ -92,12 +92,16 @@ class TestTheTable:
         )
         assert range_table(record.model_copy(update={"trials": trials})).num_compared == 2
 
-    def test_has_tfidf_by_range_where_the_header_tells_it(self, study):
+    @pytest.mark.parametrize(
+        ("variant", "words"), [("tfidf", "+ logistic"), ("tfidf-balanced", "+ class-weighted logistic")]
+    )
+    def test_has_tfidf_by_range_where_the_header_tells_it(self, study, variant, words):
         record = study(BASE, BEST)
-        scores = [{"tfidf": {"valid.accuracy": value}} for value in MIXED]
+        scores = [{variant: {"valid.accuracy": value}} for value in MIXED]
         header = {**record.header, "baselines_by_fold": scores}
         last = range_table(record.model_copy(update={"header": header})).rows[-1]
         assert (last.role, last.values, last.mean_rank) == ("tfidf", MIXED, None)
+        assert words in last.name
 
     def test_is_not_there_for_one_range(self, study, make_study):
         assert range_table(study((0.5,), (0.6,))) is None

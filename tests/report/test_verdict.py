@@ -27,6 +27,16 @@ def test_a_winner_is_compared_on_the_test_rows(make_study):
     assert "the majority class by 0.2828 on the test rows" in text
 
 
+def test_a_baseline_with_class_weights_is_named_so(make_study):
+    study = make_study()
+    header = {**study.header, "baselines": {"tfidf-balanced": {"valid.accuracy": 0.39, "seconds": 1.9}}}
+    test = {**study.test, "baselines": {"tfidf-balanced": {"test.accuracy": 0.4122}}}
+    study = study.model_copy(update={"header": header, "test": test})
+    assert "TF-IDF + class-weighted logistic regression by 0.1014 on the test rows" in said(study, "good")
+    line = standings(study)[-1]
+    assert (line.name, line.test) == ("TF-IDF + class-weighted logistic regression", 0.4122)
+
+
 def test_a_study_that_does_not_beat_a_baseline_says_so_first(make_study):
     study = with_scores(make_study(), "tfidf", valid_accuracy=0.3, test_accuracy=0.55, seconds=1.9)
     first = verdict(study)[0]

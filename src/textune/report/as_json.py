@@ -8,6 +8,7 @@ from typing import Any
 
 from textune.records import StudyRecord, TrialRecord, TrialState
 from textune.report.ablation import Ablation, Effect, ablations
+from textune.report.verdict import BASELINES, baseline
 
 __all__ = ["show_json"]
 
@@ -29,7 +30,14 @@ def show_json(record: StudyRecord, run_folder: Path | None = None) -> dict[str, 
         "confirmation": None if confirmation is None else {k: v for k, v in confirmation.items() if k != "key"},
         "one_at_a_time": [_ablation_json(each) for each in ablations(record, run_folder)],
         "test": None if record.test is None else {k: _finite(v) for k, v in record.test.get("metrics", {}).items()},
+        "baselines": {key: _baseline_json(record, key) for key in BASELINES if baseline(record, key)},
     }
+
+
+def _baseline_json(record: StudyRecord, key: str) -> dict[str, Any]:
+    scores = {name: _finite(value) for name, value in baseline(record, key).items()}
+    seconds = scores.pop("seconds", None)
+    return {"name": BASELINES[key], "metrics": scores, "seconds": seconds}
 
 
 def _trial_json(trial: TrialRecord | None) -> dict[str, Any] | None:

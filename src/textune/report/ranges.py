@@ -149,10 +149,11 @@ def _row(
 
 def _baseline_row(record: StudyRecord, num_ranges: int) -> list[RangeRow]:
     by_fold = record.header.get("baselines_by_fold") or ()
-    values = [scores.get("tfidf", {}).get(record.objective.metric) for scores in by_fold]
-    if len(values) != num_ranges or None in values:
-        return []
-    return [RangeRow("tfidf", BASELINES["tfidf"], "", tuple(float(value) for value in values))]
+    for variant in ("tfidf", "tfidf-balanced"):
+        values = [scores.get(variant, {}).get(record.objective.metric) for scores in by_fold]
+        if len(values) == num_ranges and None not in values:
+            return [RangeRow("tfidf", BASELINES[variant], "", tuple(float(value) for value in values))]
+    return []
 
 
 def _statements(rows: Sequence[RangeRow], num_compared: int, unit: str, objective: Objective) -> list[str]:

@@ -13,9 +13,23 @@ from textune.tracking.wording import duration, number, short_form
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BASELINES", "Standing", "Statement", "base_trial", "searches", "standings", "test_metric", "verdict"]
+__all__ = [
+    "BASELINES",
+    "Standing",
+    "Statement",
+    "base_trial",
+    "baseline",
+    "searches",
+    "standings",
+    "test_metric",
+    "verdict",
+]
 
-BASELINES = {"tfidf": "TF-IDF + logistic regression", "majority": "majority class"}
+BASELINES = {
+    "tfidf": "TF-IDF + logistic regression",
+    "tfidf-balanced": "TF-IDF + class-weighted logistic regression",
+    "majority": "majority class",
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +40,7 @@ class Standing:
     over the repeats of a confirmation.
     """
 
-    role: Literal["chosen", "best", "base", "tfidf", "majority"]
+    role: Literal["chosen", "best", "base", "tfidf", "tfidf-balanced", "majority"]
     name: str
     valid: float | None
     test: float | None
@@ -68,9 +82,9 @@ def standings(record: StudyRecord) -> tuple[Standing, ...]:
         name, number_of = f"base point (trial {base.spec.number})", base.spec.number
         lines.append(Standing("base", name, base.result.value, None, mean_of(record, number_of)))
     for role, name in BASELINES.items():
-        if scores := _baseline(record, role):
+        if scores := baseline(record, role):
             valid, tested = scores.get(record.objective.metric), scores.get(test_metric(record))
-            lines.append(Standing(role, name, valid, tested))  # type: ignore[arg-type]  # the keys are two of the roles
+            lines.append(Standing(role, name, valid, tested))  # type: ignore[arg-type]  # the keys are roles
     return tuple(lines)
 
 
@@ -79,8 +93,11 @@ def _is_repetition(trial: TrialRecord, of: TrialRecord | None) -> bool:
     return of is not None and trial.spec.config == of.spec.config and trial.spec.params == of.spec.params
 
 
-def _baseline(record: StudyRecord, role: str) -> Mapping[str, float]:
-    """Its valid scores are known before the search; its test scores only once the study has read its test rows."""
+def baseline(record: StudyRecord, role: str) -> Mapping[str, float]:
+    """Returns the metrics of a baseline, and its `seconds`; empty where it is not known.
+
+    Its valid scores are known before the search; its test scores only once the study has read its test rows.
+    """
     known: Mapping[str, Any] = record.header.get("baselines") or {}
     read: Mapping[str, Any] = (record.test or {}).get("baselines") or {}
     return {**known.get(role, {}), **read.get(role, {})}
@@ -122,7 +139,7 @@ def _against_baselines(record: StudyRecord) -> list[Statement]:
     statements: list[Statement] = []
     beaten: list[str] = []
     splits: set[str] = set()
-    for role, name in (("tfidf", BASELINES["tfidf"]), ("majority", "the majority class")):
+    for role, name in (BASELINES | {"majority": "the majority class"}).items():
         measured = _comparable(lines.get("chosen"), lines.get(role))
         if measured is None:
             continue
@@ -136,7 +153,7 @@ def _against_baselines(record: StudyRecord) -> list[Statement]:
                 beaten.append(f"{name} by {lead}")
                 splits.add(split)
             continue
-        seconds = _baseline(record, role).get("seconds")
+        seconds = baseline(record, role).get("seconds")
         cost = f" (which took {duration(seconds)})" if seconds else ""
         scores = f"{number(ours)} against {number(theirs)} on the {split} rows"
         statements.append(Statement("warning", f"The {which} trial does not beat {name}{cost}: {scores}."))
