@@ -9,19 +9,13 @@ from __future__ import annotations
 import contextlib
 import math
 import multiprocessing
-import multiprocessing.forkserver
-import multiprocessing.resource_tracker
 import os
 import pickle
 import signal
-import sys
 import time
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerContext, SpawnContext
-from types import ModuleType
 from typing import Any
 
 from pydantic import Field
@@ -30,13 +24,12 @@ from textune.errors import FatalError
 from textune.execution.attempt import result_so_far
 from textune.execution.base import PATIENCE_SECONDS, SAVING_SECONDS, Evaluate, Event, Executor, ExecutorConfig
 from textune.execution.process_memory import DataLimit, kernel_kills
+from textune.execution.start import Context, context, starting
 from textune.execution.worker import Message, receive, send, work
 from textune.records import EndReason, Progress, TrialResult, TrialSpec
 from textune.registry import register
 
 __all__ = ["ProcessesConfig", "ProcessesExecutor"]
-
-Context = ForkServerContext | SpawnContext
 
 
 class ProcessesExecutor(Executor):
@@ -47,7 +40,7 @@ class ProcessesExecutor(Executor):
     ) -> None:
         self.slots, self._gpus = workers, gpus
         self._arguments = (pickle.dumps(evaluate), threads, memory_bytes)
-        self._context = _context(evaluate)
+        self._context = context(evaluate)
         self._workers: list[_Worker] = []
         self._fatal: FatalError | None = None
         weakref.finalize(self, _end, self._workers)  # also when Python ends, which would wait for workers that wait
@@ -143,7 +136,7 @@ class _Worker:
         self.connection, theirs = multiprocessing.Pipe()
         self.process = context.Process(target=work, args=(theirs, *arguments, gpu), daemon=True)
         try:
-            with _signals_blocked(), _no_main_module():
+            with starting():
                 self._start()
         except (OSError, EOFError) as error:
             raise FatalError(f"no worker process can be started: {type(error).__name__}: {error}") from error
@@ -254,47 +247,6 @@ class ProcessesConfig(ExecutorConfig):
 def _num_cores() -> int:
     """Returns the cores this process may use, which in a container can be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _context(evaluate: Evaluate) -> Context:
-    """Returns where workers come from: a fork server that begins at once to import what trials need."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    # An import that asks for GPUs must not start CUDA in the fork server: what is forked from it could not use it.
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    ours = sorted(name for name in sys.modules if name.startswith("textune."))
-    context.set_forkserver_preload([*getattr(evaluate, "preload", ()), *ours])
-    multiprocessing.resource_tracker.ensure_running()  # here, because its start unblocks signals
-    with _signals_blocked():
-        multiprocessing.forkserver.ensure_running()
-    return context
-
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Keeps Ctrl-C and termination from a fork server that starts meanwhile; for the coordinator they come afterwards.
-
-    Asked first and blocked then: a Ctrl-C of a moment before is raised by whichever call comes next, and must not leave
-    the signals blocked.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _no_main_module() -> Iterator[None]:
-    """Hides the program that started the study: a worker needs nothing of it, and would run it again to import it."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 def _how_it_died(code: int | None) -> str:

@@ -25,6 +25,7 @@ from textune.errors import FatalError
 from textune.execution.attempt import LOG_NAME, Attempt, limit_threads
 from textune.execution.base import Evaluate
 from textune.execution.process_memory import Growth
+from textune.execution.start import forget_safe_path
 from textune.memory import release_memory
 from textune.records import EndReason, TrialResult, TrialSpec
 from textune.storage import redact, write_atomically
@@ -68,6 +69,7 @@ def work(connection: Connection, objective: bytes, threads: int, memory_bytes: i
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # for what a trial may start
     _end_with_the_coordinator()
     faulthandler.enable()
+    forget_safe_path()
     limit_threads(threads)
     see_only(gpu)
     gc.freeze()  # what was imported stays, and need not be looked at after each trial
