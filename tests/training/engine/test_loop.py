@@ -1,4 +1,5 @@
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,7 +7,8 @@ import torch
 
 from textune.errors import DivergedError
 from textune.records import Objective
-from textune.training.engine.predict import predict
+from textune.training.engine import loop
+from textune.training.engine.predict import Collector, predict
 
 NAMES = ("adam", "adamw", "sgd", "rmsprop", "adagrad")
 
@@ -168,3 +170,18 @@ def test_the_result_tells_speed_memory_and_precision(task):
     assert result.examples_per_second > 0
     assert result.peak_memory_bytes is None or result.peak_memory_bytes > 1e6
     assert result.precision == "bf16"
+
+
+def test_waiting_for_the_predictions_is_part_of_an_epochs_time(task, monkeypatch):
+    """A GPU computes while the program goes on; only who asks for its numbers waits."""
+    clock = SimpleNamespace(now=0.0)
+
+    class Slow(Collector):
+        def predictions(self):
+            clock.now += 100.0
+            return super().predictions()
+
+    monkeypatch.setattr(loop, "Collector", Slow)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    measured = [each for each in task.start(task.model(), {"epochs": 2}).moments() if each is not None]
+    assert [each.seconds for each in measured] == [100.0, 100.0]

@@ -79,7 +79,7 @@ class Fit:
         self._steps = Steps(model, config, class_counts_K, config.epochs * steps_per_epoch, micro_batch)
         self._scoring = _Scoring.of(config, objective)
         self._stopping = EarlyStopping(config.early_stopping.patience, config.early_stopping.min_delta)
-        self._turns = Turns(self._steps.device, deterministic=config.deterministic)
+        self._turns = Turns(self._steps.device, self._steps.precision, deterministic=config.deterministic)
         self._epochs: list[EpochMeasurement] = []
         self._best: tuple[dict[str, Any], Predictions] | None = None
         memory.reset_peak(self._steps.device)
@@ -105,9 +105,9 @@ class Fit:
             if self._epoch.number < (self._num_epochs or 0):
                 self._start(self._epoch.next_unmeasured())
                 continue
-            collector = Collector(self._model, self._steps.precision)
-            yield from self._in_turns(self._evaluate(collector))
-            yield self._measured(collector.predictions())
+            predictions: list[Predictions] = []
+            yield from self._in_turns(self._evaluate(predictions))
+            yield self._measured(predictions.pop())
 
     def result(self) -> FitResult:
         """Returns what `moments` came to, when it has ended."""
@@ -194,11 +194,14 @@ class Fit:
             self._epoch.train_seconds += seconds
         return done
 
-    def _evaluate(self, collector: Collector) -> Iterator[None]:
+    def _evaluate(self, predictions: list[Predictions]) -> Iterator[None]:
+        """Adds the one evaluation to `predictions`. A GPU is waited for here, so that the epoch's time includes it."""
         self._model.eval()
+        collector = Collector(self._model, self._steps.precision)
         for batch in self._valid_batches:
             collector.add(batch)
             yield
+        predictions.append(collector.predictions())
 
     def _measured(self, predictions: Predictions) -> EpochMeasurement:
         """Ends the epoch."""
@@ -242,7 +245,7 @@ def fit_blindly(
         MemoryError: the model does not fit into memory.
     """
     steps = Steps(model, config, class_counts_K, config.epochs * steps_per_epoch, micro_batch)
-    turns = Turns(steps.device, deterministic=config.deterministic)
+    turns = Turns(steps.device, steps.precision, deterministic=config.deterministic)
     for epoch in range(1, num_epochs + 1):
         turns.seed(derive(seed, "dropout", epoch))
         with turns.turn():
