@@ -52,7 +52,7 @@ def go_on_from_states(
         rows_M: those that will be read, ascending.
         max_length: tokens kept of a text; None keeps all.
         keep: which.
-        precision: `fp32`, `bf16` or `fp16`.
+        precision: `fp32`, `tf32`, `bf16` or `fp16`.
         cache: where the table lies.
 
     Returns:
@@ -66,7 +66,7 @@ def go_on_from_states(
         return None
     ids_L, offsets_M1 = cut_examples(examples, rows_M, max_length, keep)
     # Norms end every layer, so their values are small: fp16 keeps three bits more of them than bf16.
-    dtype = "float32" if precision == "fp32" else "float16"
+    dtype = "float32" if precision in ("fp32", "tf32") else "float16"
     num_bytes = len(ids_L) * encoder.output_size * np.dtype(dtype).itemsize
     text_hash = hashlib.sha256(ids_L.tobytes() + offsets_M1.tobytes()).hexdigest()
     # Without the device, results would depend on which of them filled the cache.

@@ -108,10 +108,10 @@ class TrainingConfig(Config):
     early_stopping: EarlyStoppingConfig = Field(
         default={}, description="when a trial stops by itself", validate_default=True
     )
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = Field(
         "auto",
-        description="'auto': bf16 where processor or GPU compute in it, fp16 with loss scaling on other GPUs; fp16 is"
-        " slow on processors",
+        description="'auto': bf16 if the CPU or GPU computes in it, fp16 with loss scaling on other GPUs; 'tf32': fp32"
+        " whose products a GPU rounds, and fp32 on a CPU; fp16 is slow on CPUs",
     )
     deterministic: bool = Field(
         False, description="also on a GPU, equal trials give equal numbers, bit for bit, at some cost in speed"

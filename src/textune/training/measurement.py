@@ -71,7 +71,7 @@ class FitResult:
         valid: predictions of the best epoch.
         examples_per_second: train rows over the time of the training steps alone.
         peak_memory_bytes: of the process (of the GPU, if it trained there) during training; None where it is not known.
-        precision: what was computed in, fp32 or bf16.
+        precision: what was computed in: fp32, tf32, bf16 or fp16.
         num_skipped_steps: left out, as their loss or gradients were not finite.
         micro_batch_size: rows of a batch that fitted into memory at once.
     """

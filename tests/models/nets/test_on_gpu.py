@@ -7,7 +7,8 @@ from tests.gpu import needs_gpu
 
 from textune import commands
 from textune.devices import compute_on
-from textune.models import TransformerConfig
+from textune.models import RnnConfig, TransformerConfig, VectorsConfig
+from textune.training.engine.precision import resolve
 
 pytestmark = needs_gpu
 FAMILIES = ["bert", "distilbert", "electra", "roberta"]
@@ -67,3 +68,14 @@ def test_studies_on_gpus_learn_and_repeat(
         values.append(trial.result.metrics)
     assert values[0] == values[1]
     assert np.isfinite(values[0]["valid.loss"])
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_recurrent_layers_compute_in_bf16_where_that_is_said(cell):
+    layer = RnnConfig(cell=cell, hidden_size=8).build(VectorsConfig(size=8).build(["x"] * 50, None)).to("cuda:0")
+    if resolve("bf16", layer, torch.device("cuda", 0)) == "fp32":
+        pytest.skip("this GPU's kernels do not take bf16")
+    ids_BT = torch.ones(2, 3, dtype=torch.long, device="cuda:0")
+    with torch.autocast("cuda", torch.bfloat16):
+        states_BTH, _ = layer(ids_BT, ids_BT.bool())
+    assert states_BTH.dtype is torch.bfloat16

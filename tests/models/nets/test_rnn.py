@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from textune.models import RnnConfig, VectorsConfig
+from textune.models.nets.rnn import Reader
 
 CELLS = ["rnn", "gru", "lstm"]
 
@@ -63,3 +64,22 @@ def test_dropout_stands_between_layers_only(texts):
     for layers, changes in ((1, False), (2, True)):
         encoder = build(num_layers=layers, dropout=0.5)
         assert torch.equal(encoder(*texts)[0], encoder(*texts)[0]) != changes
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_in_bf16_it_gives_what_the_kernel_does(cell):
+    """On a GPU autocast takes fp16 for the kernel, so it is called with numbers in bf16."""
+    torch.manual_seed(1)
+    reader = Reader(RnnConfig(cell=cell, hidden_size=8), 4)
+    vectors_BTD = torch.randn(3, 5, 4)
+    expected_BTH = reader(vectors_BTD)
+    given_BTH = reader.in_bf16(vectors_BTD)
+    assert given_BTH.dtype is torch.bfloat16
+    torch.testing.assert_close(given_BTH.float(), expected_BTH, atol=0.02, rtol=0.02)
+    weights = list(reader.kernel.parameters())
+    expected, given = (
+        torch.autograd.grad(states.float().square().sum(), weights) for states in (expected_BTH, given_BTH)
+    )
+    for ours, reference in zip(given, expected, strict=True):
+        assert ours.dtype is torch.float32
+        torch.testing.assert_close(ours, reference, atol=0.1, rtol=0.1)

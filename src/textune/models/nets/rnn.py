@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import _VF, Tensor, nn
 
 from textune.models.nets.base import Embedding, Encoder
 
@@ -87,7 +87,23 @@ class Reader(nn.Module):
         self.activation: Activation = getattr(torch, config.activation)
 
     def forward(self, vectors_BTD: Tensor) -> Tensor:
-        states_BTH: Tensor = self.kernel(vectors_BTD)[0] if self.fused else self.unfused(vectors_BTD)
+        if not self.fused:
+            return self.unfused(vectors_BTD)
+        if vectors_BTD.is_cuda and torch.get_autocast_dtype("cuda") is torch.bfloat16 and torch.is_autocast_enabled():
+            return self.in_bf16(vectors_BTD)  # autocast would take fp16, in which small gradients vanish
+        states_BTH: Tensor = self.kernel(vectors_BTD)[0]
+        return states_BTH
+
+    def in_bf16(self, vectors_BTD: Tensor) -> Tensor:
+        """Computes with all numbers in bf16; gradients of the weights are as wide as these."""
+        kernel = self.kernel
+        with torch.autocast(vectors_BTD.device.type, enabled=False):
+            inputs_BTD = vectors_BTD.bfloat16()
+            zeros_1BH = inputs_BTD.new_zeros(1, len(inputs_BTD), kernel.hidden_size)
+            start = (zeros_1BH, zeros_1BH) if isinstance(kernel, nn.LSTM) else zeros_1BH
+            function = getattr(_VF, kernel.mode.lower())  # lstm, gru, rnn_tanh, rnn_relu: what the modules call
+            weights = [weight.bfloat16() for weight in kernel.all_weights[0]]
+            states_BTH: Tensor = function(inputs_BTD, start, weights, True, 1, 0.0, kernel.training, False, True)[0]
         return states_BTH
 
     def unfused(self, vectors_BTD: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def predict(model: nn.Module, batches: Iterable[Batch], precision: str = "fp32")
     Args:
         model: (ids_BT, mask_BT) → logits_BK; its training mode is left as it was.
         batches: each row once.
-        precision: `fp32`, `bf16` or `fp16`.
+        precision: `fp32`, `tf32`, `bf16` or `fp16`.
     """
     was_training = model.training
     model.eval()
@@ -55,7 +55,7 @@ class Collector:
     def __init__(self, model: nn.Module, precision: str) -> None:
         self._model, self._device = model, device_of(model)
         # Trained on a GPU, it may predict on a processor, which takes up to 30 times as long in fp16 (CNN, 2026-11).
-        self._precision = "fp32" if precision == "fp16" and self._device.type == "cpu" else precision
+        self._precision = "fp32" if precision in ("fp16", "tf32") and self._device.type == "cpu" else precision
         self._batches: list[Batch] = []
         self._probabilities: list[Tensor] = []
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from textune.training.engine.precision import flushed_denormals
+from textune.training.engine.precision import flushed_denormals, rounding
 
 __all__ = ["Turns", "deterministic_kernels", "random_generator"]
 
@@ -44,11 +44,12 @@ class Turns:
 
     Args:
         device: where the model stands.
+        precision: what it is computed in; forward passes see to it themselves, and what follows them does not.
         deterministic: whether kernels are to give the same numbers each time; on a CPU they do anyway.
     """
 
-    def __init__(self, device: torch.device, *, deterministic: bool = False) -> None:
-        self._device = device
+    def __init__(self, device: torch.device, precision: str = "fp32", *, deterministic: bool = False) -> None:
+        self._device, self._precision = device, precision
         self._kernels = deterministic_kernels if deterministic and device.type == "cuda" else nullcontext
         self._generator = random_generator(device)
         self.random_state: Tensor = self._generator.get_state()
@@ -62,7 +63,7 @@ class Turns:
         callers_state = self._generator.get_state()
         self._generator.set_state(self.random_state)
         try:
-            with flushed_denormals(), self._kernels():
+            with flushed_denormals(), rounding(self._precision, self._device), self._kernels():
                 yield
         finally:
             self.random_state = self._generator.get_state()
