@@ -11,7 +11,7 @@ from tests.gpu import needs_gpu
 from textune import commands
 from textune.config.load import load_study
 from textune.config.study import ModelConfig
-from textune.data import Cache, PretrainedConfig
+from textune.data import Cache, PretrainedConfig, Reading
 from textune.devices import compute_on
 from textune.errors import TextuneError
 from textune.models import (
@@ -74,6 +74,14 @@ def classify(checkpoints):
         return pipeline
 
     return classify
+
+
+def test_how_files_were_read_is_found_where_older_folders_have_it():
+    before = {"format": 2, "textune": "0.1.0", "classes": ["a", "b"], "text": "body"}
+    assert PipelineConfig.model_validate({**before, "delimiter": ";", "quotes": False}).reading == Reading(
+        delimiter=";", quotes=False
+    )
+    assert PipelineConfig.model_validate(before).reading == Reading()
 
 
 class TestProbabilities:

@@ -43,6 +43,16 @@ _UNSEEN = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206
 """What JSON leaves as it is, and a terminal obeys or cannot show."""
 
 
+Encoding = Annotated[str | None, typer.Option(help="The encoding of a text file; default as in the study.")]
+
+
+class Errors(StrEnum):
+    """What is done with bytes that are not text."""
+
+    STRICT = "strict"
+    REPLACE = "replace"
+
+
 class Format(StrEnum):
     """How predictions are written."""
 
@@ -214,6 +224,10 @@ def predict(
     output: Annotated[Path | None, typer.Option(help="Where to write; default stdout.", show_default=False)] = None,
     output_format: Annotated[Format, typer.Option("--format", help="How to write.")] = Format.CSV,
     text: Annotated[str | None, typer.Option(help="The column of the texts; default as in the study.")] = None,
+    encoding: Encoding = None,
+    encoding_errors: Annotated[
+        Errors | None, typer.Option(help="What to do with bytes that are not text; default as in the study.")
+    ] = None,
     delimiter: Annotated[
         str | None, typer.Option(help="What separates columns of csv and tsv; default as in the study.")
     ] = None,
@@ -232,7 +246,7 @@ def predict(
             output=output,
             output_format=kind,
             text=text,
-            delimiter=delimiter,
+            options={"encoding": encoding, "encoding_errors": encoding_errors, "delimiter": delimiter},
             allow_plugins=allow_plugins,
         )
         sys.stdout.flush()

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from textune.config.base import Config
 from textune.config.study import ModelConfig
-from textune.data import Examples, Keep, encode, eval_batches
+from textune.data import Examples, Keep, Reading, encode, eval_batches
 from textune.devices import device
 from textune.errors import TextuneError, plain
 from textune.models import TransformerConfig
@@ -53,11 +53,20 @@ class PipelineConfig(Config):
     keep: Keep = Field("start", description="which part of a longer text is read")
     precision: str = Field("fp32", description="what probabilities are computed in")
     text: str = Field("text", description="the column of the texts in the data it was trained on")
-    delimiter: str | None = Field(None, description="what separated its columns; null: comma in csv, tab in tsv")
-    quotes: bool = Field(True, description="whether its fields stood in double quotes")
+    reading: Reading = Field(Reading(), description="how its files were read")
     plugins: dict[str, str] = Field(default={}, description="plug-in file in this folder → SHA-256 of its source")
     model: ModelConfig = Field(default={}, validate_default=True, description="what was trained")
     study: dict[str, Any] = Field(default={}, description="where it comes from: study, trial, params, metrics")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reading_as_written_before(cls, settings: Any) -> Any:
+        """Reads folders from before `reading` was a record: two of its settings were beside it."""
+        if not isinstance(settings, dict):
+            return settings
+        before = {name: settings[name] for name in ("delimiter", "quotes") if name in settings}
+        rest = {name: value for name, value in settings.items() if name not in before}
+        return {**rest, "reading": before} if before else rest
 
 
 @dataclass(frozen=True)

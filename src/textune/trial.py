@@ -286,7 +286,7 @@ class _Training:
                 max_length=self.max_length,
                 keep=self.keep,
                 precision=precision,
-                **_reading(self.config.data),
+                **_as_read(self.config.data),
                 model=self.config.model.model_copy(update={"encoder": cast("Any", self.config.model.encoder).saved()}),
                 study=study,
             ),
@@ -342,11 +342,9 @@ def _readable(max_length: int | None, most_tokens: int | None) -> int | None:
     return most_tokens if max_length is None else max_length
 
 
-def _reading(data: object) -> dict[str, Any]:
+def _as_read(data: object) -> dict[str, Any]:
     """Returns how predictions read files, which is how the study did."""
-    if not isinstance(data, FilesConfig):
-        return {}
-    return {"text": data.text, "delimiter": data.delimiter, "quotes": data.quotes}
+    return {"text": data.text, "reading": data.reading} if isinstance(data, FilesConfig) else {}
 
 
 def _result(spec: TrialSpec, training: _Training, past: Past, folds: list[dict[str, Any]]) -> TrialResult:

@@ -178,7 +178,7 @@ GOOD = "text,label\ngood,pos\nbad,neg\n"
             {},
             r"line 3 is not utf-8: byte 0xf6 at offset 22",
         ),
-        ("x.csv", GOOD.encode("utf-16"), {}, r"line 1 is not utf-8.* data\.encoding, for instance utf-16"),
+        ("x.csv", GOOD.encode("utf-16"), {}, r"line 1 is not utf-8.* set data\.encoding to utf-16"),
         ("x.csv", b"text,label\na,pos\nb,pos\n", {}, r"column 'label' holds the one class 'pos' in 2 rows"),
         (
             "x.csv",

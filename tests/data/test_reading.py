@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textune.data import FilesConfig, ImdbConfig, Reading, SstConfig, read_bytes, read_table
+from textune.data import CommandReading, FilesConfig, ImdbConfig, Reading, SstConfig, read_bytes, read_table
 from textune.data.reading import lines
 from textune.errors import DataError
 
@@ -32,7 +32,7 @@ def test_the_limit_holds_for_urls_and_other_readers(tmp_path):
     with fsspec.open("memory://box/x.csv", "wb") as file:
         file.write(GOOD)
     with pytest.raises(DataError, match="holds more than 10 bytes; divide it into smaller files"):
-        read_bytes("memory://box/x.csv", Reading(max_bytes=10))
+        read_bytes("memory://box/x.csv", CommandReading(max_bytes=10))
     for split in ("train", "dev", "test"):
         (tmp_path / f"{split}.txt").write_text("(3 (2 Good) (2 fun))\n")
     with pytest.raises(DataError, match=r"train\.txt holds more than 20 bytes"):
@@ -129,7 +129,7 @@ def test_the_first_byte_that_is_no_text_is_named(tmp_path_factory, content, befo
         number = content.count(b"\n", 0, start) + 1
         place = f"line {number} is not utf-8: byte 0x{content[start]:02x} at offset {start};"
         with pytest.raises(DataError) as caught:
-            list(lines(str(path), Reading(), newline="\n"))
+            list(lines(str(path), CommandReading(), newline="\n"))
         assert place in str(caught.value)
         assert "data." not in str(caught.value), "only a study has settings"
         replaced = "".join(lines(str(path), Reading(encoding_errors="replace"), newline="\n"))

@@ -14,6 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from textune import commands
+from textune.data import CommandReading, Reading
 from textune.errors import DataError, TextuneError
 from textune.registry import ROLES
 from textune.serve.predict import find_pipeline, predict_file, predict_table, read_input, write_predictions
@@ -56,12 +57,12 @@ def pipeline(finished):
     return find_pipeline(finished.folder.path)
 
 
-def read(content, name="-", folder=None, columns=("text",)):
+def read(content, name="-", folder=None, columns=("text",), reading=CommandReading()):  # noqa: B008
     if name == "-":
-        return read_input("-", io.BytesIO(content), columns)
+        return read_input("-", io.BytesIO(content), columns, reading)
     path = folder / name
     path.write_bytes(content)
-    return read_input(str(path), io.BytesIO(), columns)
+    return read_input(str(path), io.BytesIO(), columns, reading)
 
 
 class TestTheInput:
@@ -84,6 +85,35 @@ class TestTheInput:
     def test_of_lines_that_are_not_utf8_names_the_line(self):
         with pytest.raises(DataError, match="stdin, line 2 is not utf-8"):
             read(b"fine\ncaf\xe9\n")
+
+    @pytest.mark.parametrize("name", ["-", "t.txt", "t.csv", "t.jsonl"])
+    def test_is_read_in_the_encoding_that_is_named(self, name, tmp_path):
+        content = {"t.csv": "text\nschön\n", "t.jsonl": '{"text": "schön"}\n'}.get(name, "schön\n").encode("cp1252")
+        with pytest.raises(
+            DataError, match=r"is not utf-8: byte 0xf6 at offset \d+; add --encoding cp1252, or add --enc"
+        ):
+            read(content, name, tmp_path)
+        reading = CommandReading.of(Reading(), {"encoding": "cp1252", "encoding_errors": None})
+        assert read(content, name, tmp_path, reading=reading).texts == ["schön"]
+        reading = CommandReading.of(Reading(), {"encoding_errors": "replace"})
+        assert read(content, name, tmp_path, reading=reading).texts == ["sch\ufffdn"]
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"encoding": "uft-8"}, "^--encoding: 'uft-8' is no text encoding"),
+            ({"delimiter": ";;"}, "^--delimiter is ';;'"),
+        ],
+    )
+    def test_is_not_read_in_a_way_that_there_is_not(self, options, words):
+        with pytest.raises(DataError, match=words):
+            CommandReading.of(Reading(), options)
+
+    def test_that_is_missing_is_named_without_a_word_of_studies(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(DataError) as error:
+            read_input("new.csv", io.BytesIO())
+        assert str(error.value) == f"there is no file 'new.csv' in {tmp_path}; check the path"
 
     def test_of_a_table_keeps_its_columns_as_they_came(self, tmp_path):
         given = read(b"id,text,label\n007,a day,pos\n8,,neg\n", "texts.csv", tmp_path)
@@ -206,19 +236,27 @@ class TestTheCommand:
         assert (tmp_path / "pipe").is_fifo()
 
     def test_reads_columns_as_the_study_did_unless_it_is_told_otherwise(self, textune, tiny_study, tmp_path):
-        reviews = "".join(f"{number};a {word} room;{word}\n" for number in range(30) for word in ("good", "bad"))
-        (tmp_path / "reviews.csv").write_text("id;review;mark\n" + reviews)
-        data = {"path": str(tmp_path / "reviews.csv"), "text": "review", "label": "mark", "delimiter": ";"}
+        reviews = "".join(f"{number};a {word} café;{word}\n" for number in range(30) for word in ("good", "bad"))
+        (tmp_path / "reviews.csv").write_text("id;review;mark\n" + reviews, encoding="cp1252")
+        data = {
+            "path": str(tmp_path / "reviews.csv"),
+            "text": "review",
+            "label": "mark",
+            "delimiter": ";",
+            "encoding": "cp1252",
+        }
         study = {**tiny_study, "data": {"kind": "files", **data}, "split": "holdout", "search": {"space": {}}}
         commands.run(study, out=tmp_path / "run", quiet=True)
         said = textune("predict", tmp_path / "run", tmp_path / "reviews.csv")
         header, first, *_ = said.out.splitlines()
         assert header == "id,review,mark,label,probability.bad,probability.good"
-        assert first.startswith("0,a good room,good,")
-        (tmp_path / "other.csv").write_text("id\treview\n7\ta bad room\n")
-        assert "--delimiter" in textune("predict", tmp_path / "run", tmp_path / "other.csv").err
-        said = textune("predict", tmp_path / "run", tmp_path / "other.csv", "--delimiter", "tab")
-        assert said.out.splitlines()[1].startswith("7,a bad room,")
+        assert first.startswith("0,a good café,good,")
+        (tmp_path / "other.csv").write_text("id\treview\n7\ta bad café\n", encoding="utf-16")
+        assert "--delimiter" in textune("predict", tmp_path / "run", tmp_path / "other.csv", "--encoding", "utf-16").err
+        said = textune(
+            "predict", tmp_path / "run", tmp_path / "other.csv", "--delimiter", "tab", "--encoding", "utf-16"
+        )
+        assert said.out.splitlines()[1].startswith("7,a bad café,")
         assert "give one character" in textune("predict", tmp_path / "run", "other.csv", "--delimiter", "ab").err
 
 

@@ -26,16 +26,16 @@ from textune.data.describe import describe
 from textune.data.files import FilesConfig
 from textune.data.hub import HubConfig
 from textune.data.imdb import ImdbConfig
-from textune.data.locate import file_name, is_url, locate
+from textune.data.locate import file_name, is_url, locate, locate_given
 from textune.data.prepare import Prepared, load_rows, prepare
 from textune.data.pretrained import PretrainedConfig
-from textune.data.reading import EncodingErrors, Reading, read_bytes
+from textune.data.reading import CommandReading, EncodingErrors, Reading, lines_of, read_bytes, too_large
 from textune.data.redraw import Parts, folds_of, redraw
 from textune.data.rolling import RollingConfig
 from textune.data.split import GivenConfig, HoldoutConfig, KfoldConfig
 from textune.data.sst import SstConfig
 from textune.data.synthetic import SyntheticConfig
-from textune.data.tables import Table, read_table
+from textune.data.tables import Table, lines_as_table, read_table
 from textune.data.tokenizer import CharactersConfig, WordsConfig, encode
 from textune.data.vectors import WordVectors, load_vectors
 from textune.data.wordpiece import WordpieceConfig
@@ -51,6 +51,7 @@ __all__ = [
     "Batch",
     "Cache",
     "CharactersConfig",
+    "CommandReading",
     "DataConfig",
     "EncodingErrors",
     "Examples",
@@ -88,13 +89,17 @@ __all__ = [
     "file_name",
     "folds_of",
     "is_url",
+    "lines_as_table",
+    "lines_of",
     "load_rows",
     "load_vectors",
     "locate",
+    "locate_given",
     "num_batches",
     "prepare",
     "read_bytes",
     "read_table",
     "redraw",
+    "too_large",
     "train_batches",
 ]

@@ -4,19 +4,18 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from textune.data.base import TEST, TRAIN, UNASSIGNED, VALID, DataConfig, Rows
 from textune.data.dates import parse_date
 from textune.data.locate import locate
-from textune.data.reading import MAX_BYTES, EncodingErrors, Reading
+from textune.data.reading import Reading
 from textune.data.sampling import fingerprinted, sample
 from textune.data.tables import Table, read_table
 from textune.data.values import class_order, parse_group, parse_label, parse_text
@@ -35,13 +34,10 @@ SPLIT_WORDS = {
     "test": TEST,
     "testing": TEST,
 }
-PYTHON_ONLY = {"idna", "punycode", "unicode_escape", "raw-unicode-escape", "unicode-escape", "raw_unicode_escape"}
-"""Encodings that no file has."""
 
 
-@register("data", "files")
-class FilesConfig(DataConfig):
-    """Your own files. Rows without a text or a label are left out and counted."""
+class Columns(DataConfig):
+    """Which files hold the rows, and what their columns mean."""
 
     path: str | None = Field(None, description="csv, tsv, jsonl or parquet file (also .gz) or URL with all rows")
     train: str | None = Field(None, description="file of the train rows, in place of path")
@@ -57,26 +53,11 @@ class FilesConfig(DataConfig):
         None, description="column that says train, valid or test; null: 'split', where it says so"
     )
     max_rows: int | None = Field(None, ge=2, description="rows to take at most, drawn per split and label; null: all")
-    encoding: str = Field("utf-8", description="encoding of text files")
-    encoding_errors: EncodingErrors = Field(
-        "strict", description="'strict' refuses bytes that are no text; 'replace' puts U+FFFD for them and counts rows"
-    )
-    max_bytes: int = Field(MAX_BYTES, ge=1, description="what a file may hold, decompressed; guards the memory")
-    delimiter: str | None = Field(
-        None, min_length=1, max_length=1, description="what separates columns; null: comma in csv, tab in tsv"
-    )
-    quotes: bool = Field(True, description="csv and tsv fields may stand in double quotes; false: quotes are text")
 
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, encoding: str) -> str:
-        try:
-            known = codecs.lookup(encoding).name not in PYTHON_ONLY and " ".encode(encoding)
-        except (LookupError, ValueError):
-            known = False
-        if not known:
-            raise ValueError(f"'{encoding}' is no text encoding; utf-8, cp1252, latin-1 and utf-16 are")
-        return encoding
+
+@register("data", "files")
+class FilesConfig(Reading, Columns):
+    """Your own files. Rows without a text or a label are left out and counted."""
 
     @model_validator(mode="after")
     def _one_source_of_train_rows(self) -> FilesConfig:
@@ -89,7 +70,7 @@ class FilesConfig(DataConfig):
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
         splits = [split for path, split in self._files if path is not None]
         parts = [
-            Part(self, read_table(place, self._wanted, self._reading), split)
+            Part(self, read_table(place, self._wanted, self), split)
             for place, split in zip(self.find(folders), splits, strict=True)
         ]
         return fingerprinted(sample(join(self, parts), self.max_rows, seed))
@@ -109,15 +90,9 @@ class FilesConfig(DataConfig):
         return {column for column in (self.text, self.label, self.date, self.group, self.split, "split") if column}
 
     @property
-    def _reading(self) -> Reading:
-        return Reading(
-            encoding=self.encoding,
-            encoding_errors=self.encoding_errors,
-            delimiter=self.delimiter,
-            quotes=self.quotes,
-            max_bytes=self.max_bytes,
-            in_study=True,
-        )
+    def reading(self) -> Reading:
+        """How the files are read, without which they are."""
+        return Reading(**{name: getattr(self, name) for name in Reading.model_fields})
 
 
 class Part:

@@ -48,7 +48,7 @@ class ImdbConfig(DataConfig):
 
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
         places = self.find(folders)
-        reading = Reading(max_bytes=self.max_bytes, in_study=True)
+        reading = Reading(max_bytes=self.max_bytes)
         if len(places) == len(PARQUET):
             parts = [_read_parquet(place, reading) for place in places]
         else:

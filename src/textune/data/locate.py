@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from textune.errors import DataError
 from textune.storage import redact
 
-__all__ = ["file_name", "is_url", "locate", "locate_set", "missing_set"]
+__all__ = ["file_name", "is_url", "locate", "locate_given", "locate_set", "missing_set"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:// is a drive
 
@@ -39,6 +39,18 @@ def locate(path: str, folders: Sequence[Path]) -> str:
             f"there is no file '{redact(path)}'; looked in {_places(folders)}; write the path from the study's folder, "
             "or set TEXTUNE_DATA to the folder that holds it"
         )
+    return found[0]
+
+
+def locate_given(path: str) -> str:
+    """Returns a URL as it is, and of a local path that the command line names the absolute one.
+
+    Raises:
+        DataError: it does not exist.
+    """
+    found = locate_set("", (path,), (Path(),))
+    if found is None:
+        raise DataError(f"there is no file '{redact(path)}' in {Path().absolute()}; check the path")
     return found[0]
 
 

@@ -6,21 +6,37 @@ import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
+from pydantic import Field, ValidationError, field_validator
+
+from textune.config.base import Config
 from textune.data.locate import file_name, is_url
-from textune.errors import DataError
+from textune.errors import DataError, quoted
 from textune.storage import redact
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["LONGEST_LINE", "MAX_BYTES", "EncodingErrors", "Reading", "is_zipped", "lines", "read_bytes", "too_large"]
+    Opened = Callable[[], AbstractContextManager[io.BufferedReader["_Bounded"]]]
+
+__all__ = [
+    "LONGEST_LINE",
+    "MAX_BYTES",
+    "CommandReading",
+    "EncodingErrors",
+    "Reading",
+    "either",
+    "is_zipped",
+    "lines",
+    "lines_of",
+    "read_bytes",
+    "too_large",
+]
 
 MAX_BYTES = 8 * 2**30
 """The default of `data.max_bytes`."""
@@ -34,29 +50,79 @@ MARK = "\udcff"
 BUFFER = 2**20
 EncodingErrors = Literal["strict", "replace"]
 
+OPTIONS = {"encoding": "--encoding", "encoding_errors": "--encoding-errors", "delimiter": "--delimiter"}
+"""Settings that `init` and `predict` have as options."""
 
-@dataclass(frozen=True)
-class Reading:
-    """How a file is read.
-
-    Attributes:
-        encoding: of text.
-        encoding_errors: `strict` refuses bytes that are no text in the encoding, `replace` puts U+FFFD in their place.
-        delimiter: what separates the columns of csv and tsv; None is ',' and tab.
-        quotes: whether csv and tsv fields may stand in double quotes.
-        max_bytes: of a file, decompressed.
-        in_study: whether a study can say otherwise, so that errors name its settings.
-    """
-
-    encoding: str = "utf-8"
-    encoding_errors: EncodingErrors = "strict"
-    delimiter: str | None = None
-    quotes: bool = True
-    max_bytes: int = MAX_BYTES
-    in_study: bool = False
+PYTHON_ONLY = {"idna", "punycode", "unicode_escape", "raw-unicode-escape", "unicode-escape", "raw_unicode_escape"}
+"""Encodings that no file has."""
 
 
-def read_bytes(place: str, reading: Reading = Reading()) -> bytes:
+class Reading(Config):
+    """How files are read, as a study says it. Its model keeps it, so that predictions read files as the study did."""
+
+    encoding: str = Field("utf-8", description="encoding of text files")
+    encoding_errors: EncodingErrors = Field(
+        "strict", description="'strict' refuses bytes that are no text; 'replace' puts U+FFFD for them and counts rows"
+    )
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="what separates columns; null: comma in csv, tab in tsv"
+    )
+    quotes: bool = Field(True, description="csv and tsv fields may stand in double quotes; false: quotes are text")
+    max_bytes: int = Field(MAX_BYTES, ge=1, description="what a file may hold, decompressed; guards the memory")
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        try:
+            known = codecs.lookup(encoding).name not in PYTHON_ONLY and " ".encode(encoding)
+        except (LookupError, ValueError):
+            known = False
+        if not known:
+            raise ValueError(f"'{encoding}' is no text encoding; utf-8, cp1252, latin-1 and utf-16 are")
+        return encoding
+
+    def way(self, setting: str, value: object) -> str:
+        """Returns how a user changes a setting, for messages; an empty text where there is no way."""
+        return f"set data.{setting} to {value}"
+
+
+class CommandReading(Reading):
+    """How files are read that the command line names, whose options change some of the settings."""
+
+    @classmethod
+    def of(cls, reading: Reading, options: Mapping[str, str | None]) -> CommandReading:
+        """Returns a reading with the options that are given in place of its settings.
+
+        Raises:
+            DataError: an option has a value that it cannot have.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        if "delimiter" in given:
+            given["delimiter"] = _character(given["delimiter"])
+        try:
+            return cls.model_validate({**reading.model_dump(), **given})
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            reason = wrong["msg"].removeprefix("Value error, ")
+            raise DataError(f"{OPTIONS[str(wrong['loc'][0])]}: {reason}") from error
+
+    def way(self, setting: str, value: object) -> str:
+        return f"add {OPTIONS[setting]} {value}" if setting in OPTIONS else ""
+
+
+def _character(delimiter: str) -> str:
+    character = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
+    if len(character) != 1 or character in '\r\n"':
+        raise DataError(f"--delimiter is {quoted(delimiter)}; give one character, such as ';', or the word tab")
+    return character
+
+
+def either(*ways: str) -> str:
+    """Returns what a user may do, leaving out empty ways."""
+    return ", or ".join(way for way in ways if way)
+
+
+def read_bytes(place: str, reading: Reading) -> bytes:
     """Returns all of a local file or URL, decompressed where its name ends in .gz.
 
     Raises:
@@ -77,10 +143,24 @@ def lines(place: str, reading: Reading, newline: str) -> Iterator[str]:
     Raises:
         DataError: it cannot be read or decoded, or is larger than allowed.
     """
-    name = redact(place)
+    yield from _decoded(redact(place), lambda: _opened(place, reading), reading, newline)
+
+
+def lines_of(content: bytes, name: str, reading: Reading, newline: str) -> Iterator[str]:
+    """Yields the lines of bytes in memory, as `lines` those of a file."""
+
+    @contextmanager
+    def opened() -> Iterator[io.BufferedReader[_Bounded]]:
+        with io.BufferedReader(_Bounded(io.BytesIO(content), name, reading, zipped=False), BUFFER) as stream:
+            yield stream
+
+    yield from _decoded(name, opened, reading, newline)
+
+
+def _decoded(name: str, opened: Opened, reading: Reading, newline: str) -> Iterator[str]:
     errors = "strict" if reading.encoding_errors == "strict" else "textune-mark"
     with (
-        _opened(place, reading) as stream,
+        opened() as stream,
         io.TextIOWrapper(stream, _with_byte_order_mark(reading.encoding), errors, newline=newline) as text,
     ):
         number = 0
@@ -96,12 +176,15 @@ def lines(place: str, reading: Reading, newline: str) -> Iterator[str]:
         except UnicodeDecodeError as error:
             raise _not_decodable(name, stream, error, reading) from error
         except UnicodeError as error:  # utf-16 and utf-32 want a byte-order mark
-            raise DataError(f"{name} is not {reading.encoding}: {error}; {_advice(reading, 'utf-16-le')}") from error
+            raise DataError(
+                f"{name} is not {reading.encoding}: {error}; {reading.way('encoding', 'utf-16-le')}"
+            ) from error
 
 
 def too_large(name: str, reading: Reading, unit: str = "bytes") -> DataError:
     """Returns the error of a file that holds more than it may."""
-    advice = "if that is right, raise data.max_bytes" if reading.in_study else "divide it into smaller files"
+    may_hold_more = reading.way("max_bytes", "more")
+    advice = "if that is right, raise data.max_bytes" if may_hold_more else "divide it into smaller files"
     return DataError(f"{name} holds more than {reading.max_bytes:,} {unit}; {advice}")
 
 
@@ -190,17 +273,11 @@ def _not_decodable(
     start = stream.tell() - len(piece)
     before = raw.num_lines - waiting.count(b"\n") - piece.count(b"\n", error.start)
     guess = "utf-16" if piece[:2] in (b"\xff\xfe", b"\xfe\xff") and not start else "cp1252"
-    advice = _advice(reading, guess) + (", or set data.encoding_errors to replace" if reading.in_study else "")
+    advice = either(reading.way("encoding", guess), reading.way("encoding_errors", "replace"))
     return DataError(
         f"{name}, line {before + 1} is not {reading.encoding}: byte 0x{piece[error.start]:02x} "
         f"at offset {start + error.start}; {advice}"
     )
-
-
-def _advice(reading: Reading, guess: str) -> str:
-    if reading.in_study:
-        return f"name the file's encoding with data.encoding, for instance {guess}"
-    return "convert it to utf-8, for instance with iconv"
 
 
 def _with_byte_order_mark(encoding: str) -> str:

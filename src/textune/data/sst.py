@@ -61,7 +61,7 @@ class SstConfig(DataConfig):
 
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
         places = self.find(folders)
-        reading = Reading(max_bytes=self.max_bytes, in_study=True)
+        reading = Reading(max_bytes=self.max_bytes)
         trees = {place: _read_trees(place, reading) for place in places}
         texts: list[str] = []
         labels: list[int] = []

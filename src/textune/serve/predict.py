@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from textune.data import Reading, Table, file_name, locate, read_bytes, read_table
+from textune.data import CommandReading, Reading, Table, lines_as_table, lines_of, locate_given, read_table, too_large
 from textune.errors import DataError, TextuneError, plain, quoted
 from textune.errors import suggestion as closest
 from textune.pipeline import SETTINGS, Pipeline, as_texts
@@ -62,14 +62,23 @@ def predict_file(
     output: Path | None = None,
     output_format: str = "csv",
     text: str | None = None,
-    delimiter: str | None = None,
+    options: Mapping[str, str | None] | None = None,
     allow_plugins: bool = False,
 ) -> None:
-    """Predicts a file with the model of a run and writes the result to a file (whole or not at all) or to stdout."""
+    """Predicts a file with the model of a run and writes the result to a file (whole or not at all) or to stdout.
+
+    Args:
+        model: a run folder, or the folder of a model.
+        file: what is to be predicted.
+        output: where to write; None is stdout.
+        output_format: csv or jsonl.
+        text: the column of the texts; None: as in the study.
+        options: how the file is read where it is not as the study's were, by `Reading`'s names; None is not given.
+        allow_plugins: whether the model may run the Python files beside it.
+    """
     pipeline = find_pipeline(model, allow_plugins=allow_plugins)
     columns = (pipeline.config.text, "text") if text is None else (text,)
-    separator = pipeline.config.delimiter if delimiter is None else _separator(delimiter)
-    reading = Reading(delimiter=separator, quotes=pipeline.config.quotes)
+    reading = CommandReading.of(pipeline.config.reading, options or {})
     given = read_input(file, sys.stdin.buffer, columns, reading)
     if num_empty := sum(not each.strip() for each in given.texts):
         _log.warning(
@@ -85,13 +94,6 @@ def predict_file(
     except OSError as error:
         reason = error.strerror or error
         raise TextuneError(f"{output} cannot be written: {reason}; name another file with --output") from error
-
-
-def _separator(delimiter: str) -> str:
-    character = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
-    if len(character) != 1 or character in '\r\n"':
-        raise TextuneError(f"--delimiter is {quoted(delimiter)}; give one character, such as ';', or the word tab")
-    return character
 
 
 @contextmanager
@@ -125,7 +127,7 @@ def read_input(
     file: str,
     stdin: BinaryIO,
     columns: Sequence[str] = ("text",),
-    reading: Reading = Reading(),  # noqa: B008
+    reading: Reading = CommandReading(),  # noqa: B008
 ) -> Input:
     """Reads a csv, tsv, jsonl or parquet file with a text column, or a txt file or stdin (`-`) with one text per line.
 
@@ -141,11 +143,10 @@ def read_input(
     Raises:
         DataError: the file is missing, damaged, or has no such column.
     """
-    if file == "-" or file_name(file).endswith((".txt", ".txt.gz")):
-        content = _decoded(file, _all_of(stdin) if file == "-" else read_bytes(locate(file, (Path(),))))
-        lines = content.removesuffix("\n").split("\n") if content else []
-        return Input(("text",), {"text": [line.removesuffix("\r") for line in lines]}, "text")
-    table = read_table(locate(file, (Path(),)), reading=reading)
+    if file == "-":
+        table = lines_as_table("stdin", lines_of(_all_of(stdin, reading), "stdin", reading, newline="\n"), reading)
+    else:
+        table = read_table(locate_given(file), reading=reading)
     cells = {
         name: [_whole(value) if isinstance(value, str) else value for value in table.columns[name]]
         for name in table.names
@@ -230,21 +231,11 @@ def _predicted_rows(pipeline: Pipeline, given: Input) -> Iterator[tuple[Any, ...
             yield (*columns, label, *(round(value, 6) for value in probabilities_K))
 
 
-def _all_of(stdin: BinaryIO) -> bytes:
-    limit = Reading().max_bytes
-    content = stdin.read(limit + 1)
-    if len(content) > limit:
-        raise DataError(f"stdin holds more than {limit:,} bytes; divide it into smaller parts")
+def _all_of(stdin: BinaryIO, reading: Reading) -> bytes:
+    content = stdin.read(reading.max_bytes + 1)
+    if len(content) > reading.max_bytes:
+        raise too_large("stdin", reading)
     return content
-
-
-def _decoded(file: str, content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        name = "stdin" if file == "-" else redact(file)
-        raise DataError(f"{name}, line {line} is not utf-8; convert it, for instance with iconv") from error
 
 
 def _text_column(table: Table, file: str, columns: Sequence[str]) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Collection
 
 from textune.data.locate import file_name
 from textune.data.reading import Reading
+from textune.data.tables.lines import lines_as_table, read_lines
 from textune.data.tables.table import Table
 from textune.errors import DataError
 from textune.storage import redact
 
-__all__ = ["Table", "read_table"]
+__all__ = ["Table", "lines_as_table", "read_table"]
 
 _FORMATS = {
     ".csv": "csv",
@@ -19,6 +20,7 @@ _FORMATS = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".txt": "lines",
 }
 
 
@@ -42,6 +44,8 @@ def read_table(place: str, wanted: Collection[str] | None = None, reading: Readi
         from textune.data.tables.json_lines import read_json_lines
 
         return read_json_lines(place, wanted, reading)
+    if format_ == "lines":
+        return read_lines(place, reading)
     from textune.data.tables.delimited import read_delimited
 
     return read_delimited(place, wanted, reading, reading.delimiter or ("\t" if format_ == "tsv" else ","))

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from textune.data.reading import LONGEST_LINE, Reading, lines
+from textune.data.reading import LONGEST_LINE, Reading, either, lines
 from textune.data.tables.table import Table, replace_halves, unique_names, whole_characters
 from textune.errors import DataError
 from textune.storage import redact
@@ -70,7 +70,7 @@ def _hint(error: csv.Error, reading: Reading) -> str:
         return "mend the line"
     if "field limit" in str(error):
         return "no text is that long; is the quote closed that opens it?"
-    return "double a quote that belongs to a text" + (", or set data.quotes to false" if reading.in_study else "")
+    return either("double a quote that belongs to a text", reading.way("quotes", "false"))
 
 
 def _spoken(delimiter: str) -> str:

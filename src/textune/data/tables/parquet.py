@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textune.data.locate import is_url
-from textune.data.reading import Reading, is_zipped, read_bytes, too_large
+from textune.data.reading import Reading, either, is_zipped, read_bytes, too_large
 from textune.data.tables.table import Table, replace_halves, unique_names
 from textune.errors import DataError, MissingDependencyError
 from textune.storage import redact
@@ -94,7 +94,7 @@ def _texts(values: pa.Array, where: str, reading: Reading) -> list[Any]:
         return values.to_pylist()  # type: ignore[no-any-return]
     except UnicodeDecodeError as error:
         if reading.encoding_errors == "strict":
-            advice = "set data.encoding_errors to replace, or mend it" if reading.in_study else "mend it"
+            advice = either(reading.way("encoding_errors", "replace"), "mend it")
             raise DataError(
                 f"{where} holds a text that is not utf-8 (byte 0x{error.object[error.start]:02x}); {advice}"
             ) from error
