@@ -67,7 +67,7 @@ def test_stops_early_where_nothing_improves(run_trial):
 def test_leaves_what_statistics_and_prediction_need(run_trial, tmp_path):
     _, result, prepared = run_trial(folder=tmp_path / "attempt")
     with np.load(tmp_path / "attempt" / "outcomes.npz", allow_pickle=False) as outcomes:
-        assert set(outcomes) == {"rows", "labels", "probabilities", "folds", "dates"}
+        assert set(outcomes) == {"rows", "positions", "labels", "probabilities", "folds", "dates"}
         assert (outcomes["dates"] == prepared.rows.dates_N[outcomes["rows"]]).all()
         assert outcomes["rows"].tolist() == prepared.splits.folds[0].valid.tolist()
         assert outcomes["labels"].tolist() == prepared.labels_N[prepared.splits.folds[0].valid].tolist()
@@ -75,6 +75,26 @@ def test_leaves_what_statistics_and_prediction_need(run_trial, tmp_path):
         accuracy = (outcomes["probabilities"].argmax(1) == outcomes["labels"]).mean()
     assert accuracy == pytest.approx(result.value)
     assert Pipeline.load(tmp_path / "attempt" / "model").config.classes == prepared.classes
+
+
+@pytest.mark.parametrize(
+    "split", ["holdout", "{kind: kfold, folds: 2}", "{kind: rolling, train_months: 2, ranges: 2, test_months: 1}"]
+)
+def test_says_which_rows_of_the_file_it_scored(run_trial, tmp_path, split):
+    source = [
+        (f"{number} {word}" if number % 5 else "", word, f"2024-{month:02}-11")
+        for number, (word, month) in enumerate((word, month) for month in range(1, 9) for word in ("good", "bad") * 6)
+    ]
+    lines = [",".join(row) + "\n" for row in [("text", "label", "day"), *source]]
+    (tmp_path / "x.csv").write_text("".join(lines), encoding="utf-8")
+    data = f"data={{kind: files, path: {tmp_path / 'x.csv'}, date: day, max_rows: 60}}"
+    _, _, prepared = run_trial([data, f"split={split}", "training.epochs=1"], folder=tmp_path)
+    with np.load(tmp_path / "outcomes.npz", allow_pickle=False) as outcomes:
+        rows, positions = outcomes["rows"].tolist(), outcomes["positions"].tolist()
+        assert [prepared.rows.texts[position] for position in positions] == [source[row][0] for row in rows]
+        assert [prepared.classes[label] for label in outcomes["labels"]] == [source[row][1] for row in rows]
+        assert [str(date) for date in outcomes["dates"]] == [source[row][2] for row in rows]
+    assert rows != positions
 
 
 def test_leaves_nothing_where_it_has_no_folder(run_trial, tmp_path, monkeypatch):

@@ -168,7 +168,8 @@ def _read_test(
     rows = prepared.splits.test
     probabilities_NK = pipeline.predict([prepared.rows.texts[row] for row in rows.tolist()])
     labels_N, num_classes = prepared.labels_N[rows], len(prepared.classes)
-    np.savez(folder.path / "test-outcomes.npz", rows=rows, labels=labels_N, probabilities=probabilities_NK)
+    path, rows_N = folder.path / "test-outcomes.npz", prepared.rows.in_source(rows)
+    np.savez(path, rows=rows_N, positions=rows, labels=labels_N, probabilities=probabilities_NK)
     name = objective.metric.removeprefix("valid.")
     metrics = evaluate(labels_N, probabilities_NK, METRICS)
     return {

@@ -19,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from textune.config.load import LoadedStudy
 from textune.config.study import TrialConfig
 from textune.data import Cache, Prepared, content_key, locate
@@ -109,6 +111,9 @@ def source_digest() -> str:
 
 def _rows(prepared: Prepared) -> str:
     digest = hashlib.sha256(prepared.fingerprint.encode())
+    digest.update(
+        prepared.rows.in_source(np.arange(len(prepared.rows))).tobytes()
+    )  # outcomes say which rows of the source
     for fold in prepared.splits.folds:
         for rows_M in (fold.train, fold.valid):
             digest.update(len(rows_M).to_bytes(8, "big") + rows_M.tobytes())

@@ -154,9 +154,9 @@ def run(
         spec, training, past, fold_details([prepared.splits.name(number) for number in numbers], numbers, past.fits)
     )
     if spec.folder is not None:
-        folder = Path(spec.folder)
+        folder, rows = Path(spec.folder), prepared.rows
         folder.mkdir(parents=True, exist_ok=True)
-        save_outcomes(folder / "outcomes.npz", numbers, past.fits, prepared.rows.dates_N)
+        save_outcomes(folder / "outcomes.npz", numbers, past.fits, rows.in_source(np.arange(len(rows))), rows.dates_N)
         in_full = spec.fidelity == Fidelity() and (spec.repeat is None or spec.repeat.purpose == "full")
         if len(numbers) == 1 and in_full:  # what is handed over is trained in full
             training.pipeline(past.fits[0].precision, result.metrics).save(folder / "model")

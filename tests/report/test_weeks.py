@@ -82,6 +82,13 @@ def test_nothing_is_compared_without_dates_without_outcomes_or_on_other_rows(tmp
     assert weekly_differences(tmp_path, record) == ()
 
 
+def test_outcomes_are_compared_with_those_of_an_older_version(tmp_path, record, trials, leave):
+    """They had positions as rows; now rows are places in the source, and positions stand beside them."""
+    leave(trials[0], LABELS == 0)
+    leave(trials[1], LABELS == 1, rows=np.arange(len(DATES)) * 2, positions=np.arange(len(DATES)))
+    assert len(weekly_differences(tmp_path, record)) == RANGES + 1
+
+
 def test_nothing_is_compared_where_rows_have_no_dates(tmp_path, record, trials, leave):
     for trial in trials:
         leave(trial, LABELS == 0, dates=None)

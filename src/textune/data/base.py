@@ -56,6 +56,8 @@ Keep = Literal["start", "end", "both"]
 class Rows:
     """A labelled data set in memory, in the order of its source. Row ids are positions 0 … N-1.
 
+    Rows of the source that were left out have no id, so `source_rows_N` says which row of the source each row is.
+
     Attributes:
         texts: N texts.
         labels_N: class index of each row, int64.
@@ -63,6 +65,8 @@ class Rows:
         split_N: UNASSIGNED, TRAIN, VALID or TEST as the source gives it, int8.
         groups_N: rows with the same number must stay in the same part; int64, None if every row stands alone.
         dates_N: datetime64[D], None if the data is not dated.
+        source_rows_N: position of each row among the data rows of the source, counted from 0 through its files in the
+            order train, valid, test; int64, None if every row of the source is here, in its order.
         scored_N: False for rows that may train but are never scored (the phrases of a sentence); None if all may be.
         fingerprint: SHA-256 of the content and of the settings that change it, hex.
         skipped: reason → how many source rows were left out.
@@ -78,12 +82,17 @@ class Rows:
     groups_N: NDArray[np.int64] | None = None
     dates_N: NDArray[np.datetime64] | None = None
     scored_N: NDArray[np.bool_] | None = None
+    source_rows_N: NDArray[np.int64] | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
     changed: Mapping[str, int] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def in_source(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns the positions in the source of the rows with these ids."""
+        return ids if self.source_rows_N is None else self.source_rows_N[ids]
 
     def dated(self, asker: str, otherwise: str) -> NDArray[np.datetime64]:
         """Returns `dates_N` to something that goes by them.

@@ -107,6 +107,7 @@ class Part:
         groups = self._parsed(config.group, "data.group", parse_group) if config.group else None
         splits = self._splits(config.split) if given == UNASSIGNED else None
         kept = [row for row in range(len(table)) if self._usable(row, texts, labels, dates)]
+        self.kept_N = np.array(kept, dtype=np.int64)
         self.texts: list[str] = [texts[row] for row in kept]
         self.labels: list[str] = [labels[row] for row in kept]
         self.dates: list[date] | None = [dates[row] for row in kept] if dates else None
@@ -198,6 +199,7 @@ def join(config: FilesConfig, parts: Sequence[Part], order: Sequence[str] = ()) 
     index = {label: position for position, label in enumerate(classes)}
     dates = [day for part in parts for day in part.dates or ()]
     groups = [group for part in parts for group in part.groups or ()]
+    firsts = np.cumsum([0, *(len(part.table) for part in parts[:-1])])
     return Rows(
         texts=[text for part in parts for text in part.texts],
         labels_N=np.array([index[label] for label in labels], dtype=np.int64),
@@ -205,6 +207,7 @@ def join(config: FilesConfig, parts: Sequence[Part], order: Sequence[str] = ()) 
         split_N=np.array([split for part in parts for split in part.splits], dtype=np.int8),
         groups_N=_group_numbers(groups) if config.group else None,
         dates_N=np.array(dates, dtype="datetime64[D]") if config.date else None,
+        source_rows_N=np.concatenate([first + part.kept_N for first, part in zip(firsts, parts, strict=True)]),
         skipped=skipped,
         changed={why: count for part in parts for why, count in part.changes().items()},
         sources=sources,

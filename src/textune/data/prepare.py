@@ -37,7 +37,7 @@ from textune.storage import write_atomically
 
 __all__ = ["Prepared", "forget", "load_rows", "prepare"]
 
-FORMAT = 4
+FORMAT = 5
 """Counts changes of what cache entries hold."""
 
 MOST_IN_MEMORY = 4
@@ -46,7 +46,7 @@ MOST_IN_MEMORY = 4
 UNSETTLED_SECONDS = 2
 """A file that changed this shortly before it was read may have changed meanwhile, and is read again next time."""
 
-COLUMNS = ("labels_N", "split_N", "groups_N", "dates_N", "scored_N")
+COLUMNS = ("labels_N", "split_N", "groups_N", "dates_N", "scored_N", "source_rows_N")
 
 Files = list[list[str | int]]
 """The identity of each file that rows were read from."""
@@ -237,7 +237,8 @@ def load_rows(data: DataConfig, folders: Sequence[Path], seed: int, cache: Cache
     files = _identities(rows.sources)
     if files is None:
         return rows, None
-    key = content_key("rows", FORMAT, rows.fingerprint)
+    places = hashlib.sha256(rows.in_source(np.arange(len(rows))).tobytes()).hexdigest()
+    key = content_key("rows", FORMAT, rows.fingerprint, places)
     folder = cache.folder(key, lambda folder: _write_rows(rows, folder))
     told = {"sources": list(rows.sources), "skipped": dict(rows.skipped), "changed": dict(rows.changed)}
     note = {"rows": key, "files": files, **told}

@@ -111,6 +111,7 @@ def take(rows: Rows, ids: Ids) -> Rows:
         groups_N=None if rows.groups_N is None else rows.groups_N[ids],
         dates_N=None if rows.dates_N is None else rows.dates_N[ids],
         scored_N=None if rows.scored_N is None else rows.scored_N[ids],
+        source_rows_N=rows.in_source(ids),
     )
 
 

@@ -86,6 +86,7 @@ class SstConfig(DataConfig):
             split_N=np.array(splits, dtype=np.int8),
             groups_N=groups_N if self.phrases else None,
             scored_N=np.arange(len(texts)) == groups_N if self.phrases else None,
+            source_rows_N=groups_N,  # a phrase is where its sentence is
             sources=tuple(redact(place) for place in places),
             fingerprint="",
         )

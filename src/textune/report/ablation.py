@@ -234,22 +234,20 @@ def _row_scores(
     import numpy as np
 
     from textune.training.metrics import row_scores
+    from textune.training.outcomes import read_outcomes
 
     metric = objective.metric.removeprefix("valid.")
-    scores, rows_N = [], None
+    scores, positions_N = [], None
     for trial in (trial for repetitions in trials for trial in repetitions):
         folder = None if trial.result is None else trial.result.folder
         if run_folder is None or folder is None:
             return None
         place = Path(folder).parts[-2:]  # the run folder may have been moved; a known result lies with another trial
-        path = run_folder.joinpath("trials", *place, "outcomes.npz")
-        if not path.is_file():
+        outcomes = read_outcomes(run_folder.joinpath("trials", *place, "outcomes.npz"))
+        if outcomes is None or (positions_N is not None and not np.array_equal(positions_N, outcomes.positions_N)):
             return None
-        with np.load(path, allow_pickle=False) as outcomes:
-            if rows_N is not None and not np.array_equal(rows_N, outcomes["rows"]):
-                return None
-            rows_N = outcomes["rows"]
-            scores.append(row_scores(metric, outcomes["labels"].astype(np.int64), outcomes["probabilities"]))
+        positions_N = outcomes.positions_N
+        scores.append(row_scores(metric, outcomes.labels_N, outcomes.probabilities_NK))
     return np.stack(scores).reshape(len(trials), len(trials[0]), -1)
 
 

@@ -102,16 +102,13 @@ def _valid_confusion(run_folder: Path, record: StudyRecord) -> list[list[int]] |
     if chosen is None or (record.test or {}).get("confusion"):
         return None
     path = run_folder / "trials" / f"{chosen.spec.number:04d}" / f"attempt-{chosen.spec.attempt}" / "outcomes.npz"
-    if not path.is_file():
-        return None
-    import numpy as np
-
     from textune.training.metrics import confusion_matrix
+    from textune.training.outcomes import read_outcomes
 
-    with np.load(path, allow_pickle=False) as outcomes:
-        probabilities_NK = outcomes["probabilities"]
-        counts_KK = confusion_matrix(
-            outcomes["labels"].astype(np.int64), probabilities_NK.argmax(axis=1), probabilities_NK.shape[1]
-        )
+    outcomes = read_outcomes(path)
+    if outcomes is None:
+        return None
+    probabilities_NK = outcomes.probabilities_NK
+    counts_KK = confusion_matrix(outcomes.labels_N, probabilities_NK.argmax(axis=1), probabilities_NK.shape[1])
     counts: list[list[int]] = counts_KK.tolist()
     return counts

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textune.report.verdict import base_trial
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from textune.records import StudyRecord, TrialRecord
+    from textune.records import StudyRecord
     from textune.stats.intervals import Interval
 
 __all__ = ["WeeklyDifference", "weekly_differences"]
@@ -37,21 +37,26 @@ def weekly_differences(run_folder: Path, record: StudyRecord) -> tuple[WeeklyDif
     """
     import numpy as np
 
+    from textune.run_folder import RunFolder
     from textune.training.metrics import row_scores
+    from textune.training.outcomes import read_outcomes
 
     best, base = record.best, base_trial(record)
     if best is None or base is None or best is base:
         return ()
-    ours, theirs = (_outcomes(run_folder, trial) for trial in (best, base))
-    if ours is None or theirs is None or "dates" not in ours or not np.array_equal(ours["rows"], theirs["rows"]):
+    folder = RunFolder(run_folder)
+    ours, theirs = (read_outcomes(folder.outcomes(trial.spec.number, trial.spec.attempt)) for trial in (best, base))
+    if ours is None or theirs is None or ours.dates_N is None:
+        return ()
+    if not np.array_equal(ours.positions_N, theirs.positions_N):
         return ()
     metric = record.objective.metric.removeprefix("valid.")
     sign = 1 if record.objective.direction == "maximize" else -1
-    days_N, ranges_N = ours["dates"].astype(np.int64), ours["folds"].astype(np.int64)
+    days_N, ranges_N = ours.dates_N.astype(np.int64), ours.folds_N
     differences_N = np.zeros(len(days_N))
     parts = [ranges_N == number for number in np.unique(ranges_N)]
     for part_N in parts:
-        scores = [row_scores(metric, each["labels"][part_N], each["probabilities"][part_N]) for each in (ours, theirs)]
+        scores = [row_scores(metric, each.labels_N[part_N], each.probabilities_NK[part_N]) for each in (ours, theirs)]
         differences_N[part_N] = sign * (scores[0] - scores[1])
     parts.append(np.ones(len(ranges_N), dtype=np.bool_))
     return tuple(_difference(differences_N[part_N], days_N[part_N], ranges_N[part_N]) for part_N in parts)
@@ -69,15 +74,3 @@ def _difference(
         return WeeklyDifference(mean, by_week(differences_N, days_N, ranges_N))
     except ValueError:  # rows of one week only
         return WeeklyDifference(mean, None)
-
-
-def _outcomes(run_folder: Path, trial: TrialRecord) -> dict[str, NDArray[Any]] | None:
-    import numpy as np
-
-    from textune.run_folder import RunFolder
-
-    path = RunFolder(run_folder).outcomes(trial.spec.number, trial.spec.attempt)
-    if not path.is_file():
-        return None
-    with np.load(path, allow_pickle=False) as outcomes:
-        return {name: outcomes[name] for name in outcomes}

@@ -64,8 +64,14 @@ class DataContract:
         assert all(isinstance(name, str) for name in rows.classes)
 
     def test_columns_that_may_be_missing_cover_all_rows_or_none(self, rows: Any) -> None:
-        columns = (rows.groups_N, rows.dates_N, rows.scored_N)
+        columns = (rows.groups_N, rows.dates_N, rows.scored_N, rows.source_rows_N)
         assert {len(column) for column in columns if column is not None} <= {len(rows)}
+
+    def test_scored_rows_have_places_of_their_own_in_the_source(self, rows: Any) -> None:
+        ids = np.arange(len(rows)) if rows.scored_N is None else np.flatnonzero(rows.scored_N)
+        places = rows.in_source(ids).tolist()
+        assert len(set(places)) == len(places)
+        assert min(places) >= 0
 
     def test_what_was_left_out_is_counted(self, rows: Any) -> None:
         assert all(isinstance(reason, str) and count > 0 for reason, count in rows.skipped.items())
