@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: quickstart test check tests slow generated format clean
+.PHONY: quickstart test check tests slow gpu generated format clean
 
 quickstart: $(VENV)/.installed                ## install, then run a whole study on the built-in data
 	$(BIN)/textune run examples/quickstart.yaml --fresh
@@ -23,6 +23,9 @@ tests: $(VENV)/.installed-test
 
 slow: $(VENV)/.installed-test                 ## tests that take minutes
 	$(BIN)/pytest -m slow
+
+gpu: $(VENV)/.installed-test                  ## tests that need a CUDA GPU; what its libraries warn of is theirs
+	$(BIN)/pytest -m gpu -n 4 -W default
 
 generated: $(VENV)/.installed-test            ## the schema and the reference page, from the code
 	$(BIN)/textune schema > schema/study.schema.json

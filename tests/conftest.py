@@ -13,6 +13,20 @@ settings.load_profile("textune")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as trials have it: many threads on busy cores wait for each other
 
 
+def pytest_configure(config):
+    """Keeps all tests but those of GPUs on the processor, as `devices: auto` would take a GPU wherever there is one."""
+    if config.option.markexpr != "gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") is not None:
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA GPU")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_tests(tmp_path_factory):
     """Prepared data, readings of test rows and costs stay apart from those of whoever runs the tests."""

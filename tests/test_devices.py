@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.gpu import needs_gpu
 
 from textune import devices
 from textune.devices import VISIBLE, compute_on, device, gpus, see_only
@@ -77,13 +76,13 @@ print(gpu_answers())
 """
 
 
-@needs_gpu
+@pytest.mark.gpu
 def test_a_gpu_that_failed_for_good_answers_no_more():
     done = subprocess.run([sys.executable, "-c", BROKEN], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.split() == ["True", "True", "False"]
 
 
-@needs_gpu
+@pytest.mark.gpu
 def test_which_then_finds_one_or_none():
     program = (
         "import sys, torch; from textune.devices import gpus, see_only; see_only(sys.argv[1] or None);"

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tests.gpu import needs_gpu
 
 from textune import commands
 from textune.config.load import load_study
@@ -239,7 +238,7 @@ def _predicted(folder, needs_code):
     return np.array([[{each["label"]: each["score"] for each in row}[name] for name in CLASSES] for row in told])
 
 
-@needs_gpu
+@pytest.mark.gpu
 def test_a_study_on_gpus_leaves_a_model_that_predicts_on_the_processor(tiny_study, tmp_path, monkeypatch):
     monkeypatch.setenv("TEXTUNE_DEVICE", "")  # so that what the study sets is taken back
     execution = {"kind": "processes", "devices": "cuda", "trials_per_device": 2}

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from tests.gpu import needs_gpu
 
 from textune import commands
 from textune.devices import compute_on
 from textune.models import RnnConfig, TransformerConfig, VectorsConfig
 from textune.training.engine.precision import resolve
 
-pytestmark = needs_gpu
+pytestmark = pytest.mark.gpu
 FAMILIES = ["bert", "distilbert", "electra", "roberta"]
 
 

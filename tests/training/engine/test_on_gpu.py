@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from tests.gpu import needs_gpu
 from torch import nn
 
 from textune.devices import compute_on
 from textune.training.engine.checkpoint import read_state, write_state
 from textune.training.engine.precision import resolve
 
-pytestmark = needs_gpu
+pytestmark = pytest.mark.gpu
 DEVICE = torch.device("cuda", 0)
 SETTINGS = {"epochs": 3, "precision": "fp32", "deterministic": True}
 
