@@ -11,6 +11,7 @@ from textune.errors import RunFolderError
 from textune.records import TrialState
 from textune.run_folder import RunFolder
 from textune.storage import redact
+from textune.temporary import remove_folder
 from textune.tracking.log import Past
 from textune.tracking.wording import count, duration
 
@@ -142,7 +143,7 @@ def take_back(past: Past, folder: RunFolder) -> None:
         return
     source = folder.model_of(best, past.record)
     if source.exists() or best.result.state is not TrialState.COMPLETE:
-        folder.drop_best()
+        remove_folder(folder.best)
     else:
         source.parent.mkdir(parents=True, exist_ok=True)
         folder.best.rename(source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from textune.errors import RunFolderError
 from textune.records import StudyRecord, TrialRecord
 from textune.storage import LOCK_FILE, FolderLock
+from textune.temporary import remove_folder
 
 __all__ = ["CHECKPOINT", "EVENTS", "RunFolder"]
 
@@ -151,14 +152,9 @@ class RunFolder:
         for path in (self.path / self.attempts / f"{trial:04d}").glob(f"attempt-*/{CHECKPOINT}"):
             path.unlink(missing_ok=True)
 
-    def drop_attempts(self) -> None:
-        shutil.rmtree(self.path / self.attempts, ignore_errors=True)
-
-    def drop_best(self) -> None:
-        shutil.rmtree(self.best, ignore_errors=True)
-
     def drop_model(self, trial: int, attempt: int = 1) -> None:
-        shutil.rmtree(self.model(trial, attempt), ignore_errors=True)
+        with contextlib.suppress(OSError):  # what cannot be removed is in nobody's way
+            remove_folder(self.model(trial, attempt))
 
 
 def _is_taken(path: Path) -> bool:

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from textune.errors import FatalError, RunFolderError
+from textune.temporary import remove_folder, temporary_file, temporary_folder
 
 __all__ = [
     "FolderLock",
     "LineLog",
     "cache_folder",
     "dump_json",
+    "folder_written_atomically",
     "full_disk_told",
     "is_disk_full",
     "read_events",
@@ -34,6 +36,9 @@ __all__ = [
 
 SYNC_SECONDS = 1.0
 """What a power cut may cost at most."""
+
+NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
+"""What pipes, and some network file systems, say where they are to force something to disk."""
 
 LOCK_FILE = ".lock"
 CHECKSUM = ',"crc":"'
@@ -55,15 +60,37 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 @contextlib.contextmanager
 def written_atomically(path: Path) -> Iterator[BinaryIO]:
     """As `write_atomically`, for what is written piece by piece; after an error the old file stays."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    with temporary_file(path) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        Path(file.name).replace(path)
+
+
+@contextlib.contextmanager
+def folder_written_atomically(path: Path) -> Iterator[Path]:
+    """Gives a folder to fill, which then takes the place of what is at `path`; after an error that stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_folder(path) as folder:
+        yield folder
+        for place, _, names in os.walk(folder):
+            for name in (*names, "."):
+                _force(Path(place) / name)
+        remove_folder(path)
+        folder.rename(path)
+        _force(path.parent)
+
+
+def _force(path: Path) -> None:
+    """Forces a file, or the names in a folder, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NO_FSYNC:
+            raise
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def dump_json(value: Any) -> str:
@@ -185,7 +212,7 @@ class LineLog:
         try:
             os.fsync(self._file)
         except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # pipes and some network file systems have no fsync
+            if error.errno not in NO_FSYNC:
                 self._error = error
 
 

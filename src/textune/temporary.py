@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["is_temporary", "remove_abandoned", "scratch_folder", "temporary_file", "temporary_folder"]
+__all__ = ["is_temporary", "remove_abandoned", "remove_folder", "scratch_folder", "temporary_file", "temporary_folder"]
 
-_BESIDE = re.compile(r"\..+\.\d+(-\w+)?\.tmp", re.DOTALL)
+_BESIDE = re.compile(r"\..+\.\d+(-\w+)?\.tmp|\.tmp\w{6}", re.DOTALL)
+"""Names of ours, of earlier versions too; the second is how the safetensors library names its own."""
 _SCRATCH = re.compile(r"textune-\d+-\w{8}")
 
 
@@ -87,6 +88,15 @@ def remove_abandoned(path: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
         finally:
             os.close(descriptor)
+
+
+def remove_folder(path: Path) -> None:
+    """Removes a folder, if there is one, all at once: a kill leaves no part of it. A link is removed, not followed."""
+    if path.is_symlink():
+        path.unlink()
+    elif path.exists():
+        with temporary_folder(path) as aside:
+            path.rename(aside / path.name)
 
 
 def _beside(path: Path) -> Path:

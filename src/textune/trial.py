@@ -43,6 +43,7 @@ from textune.records import EndReason, Fidelity, Progress, TrialRecord, TrialRes
 from textune.registry import load_plugin
 from textune.seeds import derive, generator
 from textune.states import go_on_from_states
+from textune.storage import folder_written_atomically
 from textune.training.outcomes import fold_details, save_outcomes
 
 if TYPE_CHECKING:
@@ -159,7 +160,8 @@ def run(
         save_outcomes(folder / "outcomes.npz", numbers, past.fits, rows.in_source(np.arange(len(rows))), rows.dates_N)
         in_full = spec.fidelity == Fidelity() and (spec.repeat is None or spec.repeat.purpose == "full")
         if len(numbers) == 1 and in_full:  # what is handed over is trained in full
-            training.pipeline(past.fits[0].precision, result.metrics).save(folder / "model")
+            with folder_written_atomically(folder / "model") as model:
+                training.pipeline(past.fits[0].precision, result.metrics).save(model)
     return result
 
 

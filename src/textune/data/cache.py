@@ -16,6 +16,7 @@ from typing import Any
 
 from textune.errors import FatalError, TextuneError
 from textune.storage import cache_folder, dump_json, write_atomically
+from textune.temporary import remove_abandoned
 
 __all__ = ["Cache", "content_key"]
 
@@ -178,8 +179,7 @@ class Cache:
     def _remove(self, path: Path) -> None:
         """Removes an entry, or what a killed process left, unless a process is writing it."""
         if path.is_file():
-            if time.time() - path.stat().st_mtime > LEAST_AGE_SECONDS:
-                path.unlink(missing_ok=True)
+            remove_abandoned(path)
             return
         key = path.name.removeprefix(".").removesuffix(".tmp")
         with contextlib.suppress(BlockingIOError, FileNotFoundError), self._locked(key, fcntl.LOCK_NB):

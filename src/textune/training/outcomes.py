@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from textune.storage import written_atomically
 from textune.training.measurement import FitResult
 
 __all__ = ["Outcomes", "fold_details", "read_outcomes", "save_outcomes"]
@@ -68,15 +69,16 @@ def save_outcomes(
     """
     valid = [fit.valid for fit in fits]
     positions_N = np.concatenate([each.rows_N for each in valid])
-    np.savez(
-        path,
-        rows=source_rows_N[positions_N],
-        positions=positions_N,
-        labels=np.concatenate([each.labels_N for each in valid]),
-        probabilities=np.concatenate([each.probabilities_NK for each in valid]),
-        folds=np.repeat(folds, [len(each.rows_N) for each in valid]),
-        **({} if dates_N is None else {"dates": dates_N[positions_N]}),
-    )
+    with written_atomically(path) as file:
+        np.savez(
+            file,
+            rows=source_rows_N[positions_N],
+            positions=positions_N,
+            labels=np.concatenate([each.labels_N for each in valid]),
+            probabilities=np.concatenate([each.probabilities_NK for each in valid]),
+            folds=np.repeat(folds, [len(each.rows_N) for each in valid]),
+            **({} if dates_N is None else {"dates": dates_N[positions_N]}),
+        )
 
 
 def read_outcomes(path: Path) -> Outcomes | None:

@@ -17,6 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from textune.temporary import temporary_folder
+
 __all__ = ["NAME", "CheckpointError", "Checkpoints", "read_state", "write_state"]
 
 NAME = "checkpoint.safetensors"
@@ -79,14 +81,12 @@ def write_state(path: Path, state: State) -> None:
     tensors: dict[str, Tensor] = {}
     text = json.dumps(_put_aside(state, "", tensors))
     metadata = {"format": str(FORMAT), "state": text, "crc": _checksum(text, tensors)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with temporary_folder(path) as folder:  # the library puts a temporary file of its own beside what it writes
+        temporary = folder / path.name
         save_file(tensors, temporary, metadata)  # straight from the tensors: there may be no memory for a copy
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_state(path: Path) -> dict[str, Any]:
