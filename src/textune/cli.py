@@ -1,17 +1,21 @@
 """The command line: parses, calls `commands`, prints. Results go to stdout, everything else to stderr.
 
+A stream shows what its encoding has and marks the rest; what a program or a file takes in is UTF-8 in a pipe.
+
 Exit codes: 0 done, 1 nothing finished, 2 study or usage error, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import os
 import re
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 
@@ -30,14 +34,28 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def _as_in_files(argument: str) -> str:
+    """Returns a name or a setting from the command line as UTF-8 has it, also where the locale is an ASCII one."""
+    return os.fsencode(argument).decode("utf-8", "surrogateescape")
+
+
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, .yaml or .json.", show_default=False)]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its name under runs/.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change one setting, e.g. training.epochs=3. May be repeated."),
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        parser=_as_in_files,
+        help="Change one setting, e.g. training.epochs=3. May be repeated.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AllowPlugins = Annotated[bool, typer.Option("--allow-plugins", help="Let the study run the Python files it names.")]
+
+_PLAIN_SIGNS = {"–": "-", "−": "-", "·": "-", "…": "...", "→": "->", "×": "x", "±": "+/-", "≤": "<=", "’": "'"}
+"""What a terminal shows of signs in our own sentences that its encoding lacks."""
 
 _UNSEEN = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 """What JSON leaves as it is, and a terminal obeys or cannot show."""
@@ -62,6 +80,10 @@ class Format(StrEnum):
 
 def main() -> NoReturn:
     """Runs the command line; every error a user can cause ends in its sentence, without a traceback."""
+    codecs.register_error("textune", _marked)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="textune")
     try:
         app(standalone_mode=True)
     except TextuneError as error:
@@ -77,6 +99,26 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
+def _marked(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Handles what an encoding lacks: our own signs in a plain form, other characters as Python writes them."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    shown = (_PLAIN_SIGNS.get(each) or each.encode("ascii", "backslashreplace").decode() for each in lacking)
+    return "".join(shown), error.end
+
+
+def _echo(text: object, end: str = "\n", to: TextIO | None = None) -> None:
+    """Prints at once, so that a reader who went away is noticed here."""
+    print(text, end=end, file=to or sys.stdout, flush=True)
+
+
+def _write_as_file() -> None:
+    """Makes a pipe UTF-8, as files are: what goes through is for a program or a file, and must lose nothing."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding="utf-8")
+
+
 def _harmless(text: object) -> str:
     """Returns lines that cannot steer a terminal, without credentials: names in them may come from anywhere."""
     return "\n".join(plain(line) for line in redact(str(text)).split("\n"))
@@ -84,7 +126,7 @@ def _harmless(text: object) -> str:
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"textune {__version__}")
+        _echo(f"textune {__version__}")
         raise typer.Exit
 
 
@@ -112,7 +154,7 @@ def run(
     finished = commands.run(
         study, out=out, fresh=fresh, overrides=overrides or (), quiet=quiet, allow_plugins=allow_plugins
     )
-    typer.echo(finished.folder.path)
+    _echo(finished.folder.path)
     raise typer.Exit(finished.exit_code)
 
 
@@ -148,7 +190,7 @@ def fidelity(
     )
     if measured.found is not None:
         _print_json(measured.found) if as_json else _print(fidelity_table(measured.found))
-        typer.echo(measured.folder.fidelity_page, err=True)
+        _echo(measured.folder.fidelity_page, to=sys.stderr)
     raise typer.Exit(measured.exit_code)
 
 
@@ -157,7 +199,7 @@ def check(study: StudyFile, overrides: Set = None, allow_plugins: AllowPlugins =
     """Check a study file and that its files exist; no data is read."""
     from textune import commands
 
-    typer.echo(_harmless(commands.check(study, overrides or (), allow_plugins=allow_plugins)))
+    _echo(_harmless(commands.check(study, overrides or (), allow_plugins=allow_plugins)))
 
 
 @app.command()
@@ -179,13 +221,18 @@ def describe(
 @app.command()
 def init(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Your data: csv, tsv, jsonl or parquet.")],
-    label: Annotated[str, typer.Option(help="The column of the labels.")],
-    text: Annotated[str | None, typer.Option(help="The column of the texts; guessed if not given.")] = None,
+    label: Annotated[str, typer.Option(metavar="COLUMN", parser=_as_in_files, help="The column of the labels.")],
+    text: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", parser=_as_in_files, help="The column of the texts; guessed if not given."),
+    ] = None,
 ) -> None:
     """Print a sensible study for your own file."""
     from textune.starter import first_study
 
-    typer.echo(first_study(file, label, text), nl=False)
+    study = first_study(file, label, text)
+    _write_as_file()
+    _echo(study, end="")
 
 
 @app.command()
@@ -204,9 +251,9 @@ def list_runs(folder: Annotated[Path, typer.Argument(metavar="FOLDER")] = Path("
 
     lines = commands.runs(folder)
     for line in lines:
-        typer.echo(_harmless(line))
+        _echo(_harmless(line))
     if not lines:
-        typer.echo(f"there are no run folders in {folder}", err=True)
+        _echo(f"there are no run folders in {folder}", to=sys.stderr)
 
 
 @app.command()
@@ -214,16 +261,21 @@ def report(run: RunFolder) -> None:
     """Write RUN/report.html anew and print its path."""
     from textune import commands
 
-    typer.echo(commands.report(run))
+    _echo(commands.report(run))
 
 
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL|RUN", help="A run folder, or the folder of a model.")],
     file: Annotated[str, typer.Argument(metavar="INPUT", help="csv, tsv, jsonl, parquet or txt; -: a text per line.")],
-    output: Annotated[Path | None, typer.Option(help="Where to write; default stdout.", show_default=False)] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where to write, in UTF-8; default stdout.", show_default=False)
+    ] = None,
     output_format: Annotated[Format, typer.Option("--format", help="How to write.")] = Format.CSV,
-    text: Annotated[str | None, typer.Option(help="The column of the texts; default as in the study.")] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", parser=_as_in_files, help="The column of the texts; default as in the study."),
+    ] = None,
     encoding: Encoding = None,
     encoding_errors: Annotated[
         Errors | None, typer.Option(help="What to do with bytes that are not text; default as in the study.")
@@ -238,6 +290,7 @@ def predict(
     """Predict labels and probabilities with the model of a run."""
     from textune.serve.predict import predict_file
 
+    _write_as_file()
     kind = output_format.value
     try:
         predict_file(
@@ -259,7 +312,7 @@ def kinds(role: Annotated[str | None, typer.Argument(metavar="ROLE", help="e.g. 
     """List the components a study can name, with their settings."""
     from textune import commands
 
-    typer.echo(commands.kinds(role))
+    _echo(commands.kinds(role))
 
 
 @app.command()
@@ -267,7 +320,8 @@ def schema() -> None:
     """Print the JSON schema of study files, for editors."""
     from textune.config.schema import schema_text
 
-    typer.echo(schema_text(), nl=False)
+    _write_as_file()
+    _echo(schema_text(), end="")
 
 
 @app.command()
@@ -275,7 +329,7 @@ def cache(clear: Annotated[bool, typer.Option("--clear", help="Delete what it ho
     """Show where prepared data is cached and how large it is."""
     from textune import commands
 
-    typer.echo(commands.cache(clear=clear))
+    _echo(commands.cache(clear=clear))
 
 
 def _print(renderable: Any) -> None:
@@ -285,4 +339,7 @@ def _print(renderable: Any) -> None:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(_UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, indent=2, ensure_ascii=False)))
+    _write_as_file()
+    shows_all = sys.stdout.encoding.lower().startswith("utf")
+    text = json.dumps(value, indent=2, ensure_ascii=not shows_all)
+    _echo(_UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
