@@ -171,7 +171,12 @@ GOOD = "text,label\ngood,pos\nbad,neg\n"
         ),
         ("x.csv", GOOD, {"label": "rating"}, r"has no column 'rating'; set data\.label to one of: 'text', 'label'"),
         ("x.csv", GOOD, {"date": "day"}, r"has no column 'day'; set data\.date to"),
-        ("x.csv", GOOD.replace(",", ";"), {}, r"has the one column 'text;label'; set data\.delimiter"),
+        (
+            "x.csv",
+            GOOD.replace(",", ";"),
+            {},
+            r"has one column, 'text;label', which looks like several; set data\.delimiter to ';'",
+        ),
         (
             "x.csv",
             "text,label\ngut,pos\nschön,neg\n".encode("cp1252"),
@@ -193,7 +198,7 @@ GOOD = "text,label\ngood,pos\nbad,neg\n"
             r"line 3 has 3 fields where the header has 2; put texts that hold a comma",
         ),
         ("x.csv", b'text,label\na,pos\n"b,neg\nc,pos\n', {}, r"line 3 is not well-formed: .*data\.quotes"),
-        ("x.csv", b"text,label,text\na,pos,b\n", {}, r"two columns named 'text'"),
+        ("x.csv", b"text,label,text\na,pos,b\n", {}, r"several columns named 'text'"),
         (
             "x.csv",
             b"text,label,day\na,p,2024-01-01\nb,n,1/2/24\n",

@@ -19,7 +19,7 @@ from textune.data.reading import Reading
 from textune.data.sampling import fingerprinted, sample
 from textune.data.tables import Table, read_table
 from textune.data.values import class_order, parse_group, parse_label, parse_text
-from textune.errors import DataError, quoted, suggestion
+from textune.errors import DataError, quoted
 from textune.registry import register
 
 __all__ = ["SPLIT_WORDS", "FilesConfig", "Part", "join"]
@@ -99,12 +99,13 @@ class Part:
     """The usable rows of one file, as columns of Python values."""
 
     def __init__(self, config: FilesConfig, table: Table, given: int) -> None:
+        self.config = config
         self.table = table
         self.skipped: dict[str, list[int]] = {"no text": [], "no label": [], "no date": []}
-        texts = self._parsed(config.text, "data.text", parse_text)
-        labels = self._parsed(config.label, "data.label", parse_label)
-        dates = self._parsed(config.date, "data.date", parse_date) if config.date else None
-        groups = self._parsed(config.group, "data.group", parse_group) if config.group else None
+        texts = self._parsed(config.text, "text", parse_text)
+        labels = self._parsed(config.label, "label", parse_label)
+        dates = self._parsed(config.date, "date", parse_date) if config.date else None
+        groups = self._parsed(config.group, "group", parse_group) if config.group else None
         splits = self._splits(config.split) if given == UNASSIGNED else None
         kept = [row for row in range(len(table)) if self._usable(row, texts, labels, dates)]
         self.kept_N = np.array(kept, dtype=np.int64)
@@ -123,9 +124,9 @@ class Part:
         return True
 
     def _column(self, column: str, setting: str) -> Sequence[Any]:
-        if column in self.table.columns:
-            return self.table.columns[column]
-        raise DataError(_missing_column(self.table, column, setting))
+        if not self.table.has(column):
+            raise self.table.refusal(column, setting, self.config)
+        return self.table.columns[column]
 
     def _parsed(self, column: str, setting: str, parse: Callable[[Any], Any]) -> list[Any]:
         parsed = []
@@ -140,7 +141,7 @@ class Part:
         """Reads the split column; one that is not named counts only where one of its values is a split."""
         if column is None and "split" not in self.table.columns:
             return None
-        words = [_word(value) for value in self._column(column or "split", "data.split")]
+        words = [_word(value) for value in self._column(column or "split", "split")]
         if column is None and not SPLIT_WORDS.keys() & set(words):
             return None
         for row, word in enumerate(words):
@@ -160,15 +161,6 @@ class Part:
 
     def _first(self, why: str, rows: Sequence[int]) -> str:
         return f"{why} (first: {self.table.where(rows[0])})"
-
-
-def _missing_column(table: Table, column: str, setting: str) -> str:
-    names = ", ".join(f"'{name[:40]}'" for name in table.names[:30])
-    if table.is_undivided:
-        return (
-            f"{table.name} has the one column {names}; set data.delimiter to the character that separates its columns"
-        )
-    return f"{table.name} has no column '{column}'{suggestion(column, table.names)}; set {setting} to one of: {names}"
 
 
 def join(config: FilesConfig, parts: Sequence[Part], order: Sequence[str] = ()) -> Rows:

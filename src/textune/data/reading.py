@@ -50,8 +50,14 @@ MARK = "\udcff"
 BUFFER = 2**20
 EncodingErrors = Literal["strict", "replace"]
 
-OPTIONS = {"encoding": "--encoding", "encoding_errors": "--encoding-errors", "delimiter": "--delimiter"}
-"""Settings that `init` and `predict` have as options."""
+OPTIONS = {
+    "encoding": "--encoding",
+    "encoding_errors": "--encoding-errors",
+    "delimiter": "--delimiter",
+    "text": "--text",
+    "label": "--label",
+}
+"""Settings of data that the command line has as options."""
 
 PYTHON_ONLY = {"idna", "punycode", "unicode_escape", "raw-unicode-escape", "unicode-escape", "raw_unicode_escape"}
 """Encodings that no file has."""
@@ -67,6 +73,13 @@ class Reading(Config):
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="what separates columns; null: comma in csv, tab in tsv"
     )
+    header: bool = Field(True, description="the first row of csv and tsv names the columns; false: it holds data")
+    columns: tuple[str, ...] | None = Field(
+        None,
+        strict=False,
+        min_length=1,
+        description="names of the columns of csv and tsv; null: those of the header, or column1, column2, …",
+    )
     quotes: bool = Field(True, description="csv and tsv fields may stand in double quotes; false: quotes are text")
     max_bytes: int = Field(MAX_BYTES, ge=1, description="what a file may hold, decompressed; guards the memory")
 
@@ -80,6 +93,13 @@ class Reading(Config):
         if not known:
             raise ValueError(f"'{encoding}' is no text encoding; utf-8, cp1252, latin-1 and utf-16 are")
         return encoding
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_differ(cls, columns: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if columns is not None and (len(set(columns)) < len(columns) or not all(columns)):
+            raise ValueError("give each column a name of its own")
+        return columns
 
     def way(self, setting: str, value: object) -> str:
         """Returns how a user changes a setting, for messages; an empty text where there is no way."""
@@ -107,7 +127,7 @@ class CommandReading(Reading):
             raise DataError(f"{OPTIONS[str(wrong['loc'][0])]}: {reason}") from error
 
     def way(self, setting: str, value: object) -> str:
-        return f"add {OPTIONS[setting]} {value}" if setting in OPTIONS else ""
+        return f"set {OPTIONS[setting]} to {value}" if setting in OPTIONS else ""
 
 
 def _character(delimiter: str) -> str:

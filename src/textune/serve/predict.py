@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from textune.data import CommandReading, Reading, Table, lines_as_table, lines_of, locate_given, read_table, too_large
-from textune.errors import DataError, TextuneError, plain, quoted
-from textune.errors import suggestion as closest
+from textune.errors import DataError, TextuneError, plain
 from textune.pipeline import SETTINGS, Pipeline, as_texts
-from textune.storage import redact, written_atomically
+from textune.storage import written_atomically
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -151,7 +150,7 @@ def read_input(
         name: [_whole(value) if isinstance(value, str) else value for value in table.columns[name]]
         for name in table.names
     }
-    return Input(table.names, cells, _text_column(table, file, columns))
+    return Input(table.names, cells, _text_column(table, columns, reading))
 
 
 def predict_table(pipeline: Pipeline, given: Input) -> Predictions:
@@ -238,19 +237,13 @@ def _all_of(stdin: BinaryIO, reading: Reading) -> bytes:
     return content
 
 
-def _text_column(table: Table, file: str, columns: Sequence[str]) -> str:
+def _text_column(table: Table, columns: Sequence[str], reading: Reading) -> str:
     for name in columns:
-        if name in table.names:
+        if table.has(name):
             return name
-    if table.is_undivided:
-        raise DataError(
-            f"{redact(file)} has one column, {quoted(table.names[0])}, which looks like several; say what separates "
-            "them with --delimiter"
-        )
-    if len(table.names) == 1 and len(columns) > 1:
+    if len(table.names) == 1 and len(columns) > 1 and not table.divider:
         return table.names[0]
-    hint = closest(columns[0], table.names) or f"; its columns are {', '.join(table.names)}"
-    raise DataError(f"{redact(file)} has no column '{columns[0]}'{hint}; name the column of the texts with --text")
+    raise table.refusal(columns[0], "text", reading)
 
 
 def _whole(text: str) -> str:

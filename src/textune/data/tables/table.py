@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from textune.data.reading import Reading
-from textune.errors import DataError
+from textune.data.reading import Reading, either
+from textune.errors import DataError, quoted, suggestion
 
-__all__ = ["Table", "has_half_a_character", "refuse_many", "replace_halves", "unique_names", "whole_characters"]
+__all__ = [
+    "Table",
+    "has_half_a_character",
+    "refuse_many",
+    "repeated_names",
+    "replace_halves",
+    "unique_names",
+    "whole_characters",
+]
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -23,7 +32,8 @@ class Table:
     """One file in memory. Row i stands at `unit` (line or row) `numbers[i]` of the file `name`, counted from 1.
 
     `names` are all columns of the file; `columns` holds those that were asked for. `replaced` are the rows in which
-    something that is no text became U+FFFD.
+    something that is no text became U+FFFD. `repeated` are names that several columns have: the first of them is used
+    under that name. `divider` is what seems to separate the columns of a file that was read as one column.
     """
 
     name: str
@@ -32,32 +42,65 @@ class Table:
     unit: str
     numbers: Sequence[int]
     replaced: frozenset[int] = field(default=frozenset())
+    repeated: frozenset[str] = field(default=frozenset())
+    divider: str | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
 
-    @property
-    def is_undivided(self) -> bool:
-        """Whether its only column looks like several, as where another character separates them."""
-        return len(self.names) == 1 and any(delimiter in self.names[0] for delimiter in ",;\t|")
+    def has(self, column: str) -> bool:
+        """Whether a column can be used: it is there once."""
+        return column in self.names and column not in self.repeated
+
+    def refusal(self, column: str, setting: str, reading: Reading) -> DataError:
+        """Returns the error of a column that cannot be used.
+
+        Args:
+            column: which is missing, or there more than once.
+            setting: names it.
+            reading: how the table was read; says what a user may change.
+        """
+        if column in self.repeated:
+            ways = either("rename one in the file", reading.way("columns", "a list of names"))
+            return DataError(f"{self.name} has several columns named '{column}'; {ways}")
+        if self.divider:
+            divided = [name.strip() for name in self.names[0].split(self.divider)]
+            mistake = "" if column in divided else f"; there is no column '{column}'{suggestion(column, divided)}"
+            return DataError(
+                f"{self.name} has one column, {quoted(self.names[0])}, which looks like several; "
+                f"{reading.way('delimiter', repr(self.divider))}{mistake}"
+            )
+        names = ", ".join(f"'{name[:40]}'" for name in self.names[:30])
+        return DataError(
+            f"{self.name} has no column '{column}'{suggestion(column, self.names)}; "
+            f"{reading.way(setting, f'one of: {names}')}"
+        )
 
     def where(self, row: int) -> str:
         return f"{self.name}, {self.unit} {self.numbers[row]}"
 
 
 def unique_names(name: str, header: Sequence[str]) -> tuple[str, ...]:
-    """Returns the names of the columns.
+    """Returns the names of the columns. One without a name, or whose name came before, gets one with its place.
 
     Raises:
-        DataError: two are the same, or they are too many.
+        DataError: they are too many.
     """
     refuse_many(name, len(header))
-    seen: set[str] = set()
-    for column in header:
-        if column in seen:
-            raise DataError(f"{name} has two columns named '{column}'; give each column a name of its own")
-        seen.add(column)
-    return tuple(header)
+    taken, names = set(header), dict[str, None]()
+    for place, column in enumerate(header, start=1):
+        unique = column
+        if not column or column in names:
+            unique = f"{column} ({place})" if column else f"column{place}"
+            while unique in taken:
+                unique += "'"
+            taken.add(unique)
+        names[unique] = None
+    return tuple(names)
+
+
+def repeated_names(header: Sequence[str]) -> frozenset[str]:
+    return frozenset(column for column, count in Counter(header).items() if column and count > 1)
 
 
 def refuse_many(name: str, num_columns: int) -> None:
