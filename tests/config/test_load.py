@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from textune.config.load import load_study
-from textune.config.study import StudyConfig
+from textune.config.study import METRICS, StudyConfig
 from textune.errors import StudyError
+from textune.records import Objective
+from textune.training.metrics import greater_is_better
 
 WRONG = """\
 model:
@@ -66,8 +68,11 @@ def test_every_problem_is_told_with_its_line_and_what_to_do(tmp_path: Path) -> N
         ({"training": 3}, "training: must be a mapping of settings, not 3"),
         ({"model": {"encoder": {"kind": 7}}}, "model.encoder: encoder '7' is not available"),
         ({"model": {"encoder": [1]}}, "model.encoder: must be a mapping with 'kind', or a kind: bag-of-words"),
-        ({"search": {"maximize": "test.accuracy"}}, "search.maximize: is 'test.accuracy'; allowed: 'valid.loss'"),
-        ({"search": {"maximize": "valid.loss", "minimize": "valid.loss"}}, "search: names both"),
+        ({"search": {"maximize": "test.accuracy"}}, "search.maximize: is 'test.accuracy'; allowed: 'valid.accuracy'"),
+        ({"search": {"minimize": "train.loss"}}, "search.minimize: is 'train.loss'; allowed: 'valid.loss', 'valid.log"),
+        ({"search": {"minimize": ["valid.loss"]}}, "search.minimize: is ['valid.loss']; allowed: 'valid.loss'"),
+        ({"search": {"maximize": "valid.accuracy", "minimize": "valid.loss"}}, "search: names both"),
+        ({"search": [{"trials": 2}, {"minimize": "valid.accuracy"}]}, "search.1.minimize: is 'valid.accuracy', and a"),
         ({"name": "../evil"}, "name: is '../evil'; allowed are letters"),
         ({"tracking": ["wandb"]}, "tracking.0: tracker 'wandb' is not available; available: table"),
         ({"search": {"space": {"seed": [1, 2]}}}, "search.space.seed: may not vary"),
@@ -85,6 +90,25 @@ def test_every_problem_is_told_with_its_line_and_what_to_do(tmp_path: Path) -> N
 )
 def test_each_mistake_has_its_sentence(study: dict, message: str, tmp_path: Path) -> None:
     assert any(message in problem for problem in problems(study, tmp_path)), problems(study, tmp_path)
+
+
+class TestEveryMetricHasOneDirection:
+    """The other one would hand over the worst trial."""
+
+    @pytest.mark.parametrize("metric", METRICS)
+    @pytest.mark.parametrize("overrides", [True, False])
+    def test_and_the_other_is_refused(self, metric: str, overrides: bool, tmp_path: Path) -> None:
+        right, wrong = ("minimize", "maximize") if metric in ("loss", "log_loss") else ("maximize", "minimize")
+        name, better = f"valid.{metric}", "lower" if right == "minimize" else "higher"
+        assert load_study({"search": {right: name}}).config.objective == Objective(metric=name, direction=right)
+        changes = [f"search.{wrong}={name}"] if overrides else []
+        with pytest.raises(StudyError) as error:
+            load_study({} if overrides else {"search": {wrong: name}}, changes)
+        (problem,) = str(error.value).splitlines()
+        assert problem.endswith(
+            f"search.{wrong}: is '{name}', and a {better} value of it is better; use '{right}: {name}'"
+        )
+        assert greater_is_better(name) == greater_is_better(f"test.{metric}") == (right == "maximize")
 
 
 def test_a_condition_makes_a_dimension_below_a_choice_possible() -> None:

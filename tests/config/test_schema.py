@@ -42,6 +42,7 @@ WRONG = [
     ({"training": {"epochs": True}}, ["training", "epochs"]),
     ({"training": {"metrics": ["acuracy"]}}, ["training", "metrics", 0]),
     ({"search": {"maximize": "test.accuracy"}}, ["search", "maximize"]),
+    ({"search": {"maximize": "valid.loss"}}, ["search", "maximize"]),
     ({"search": {"space": {"training.epochs": []}}}, ["search", "space", "training.epochs"]),
     ({"search": {"space": {"training.epochs": {"low": 1}}}}, ["search", "space", "training.epochs"]),
     ({"search": {"space": {"training.epochs": {"low": "1", "high": 2}}}}, ["search", "space", "training.epochs"]),

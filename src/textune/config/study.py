@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -10,9 +10,11 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
     WrapValidator,
+    field_validator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -25,6 +27,7 @@ __all__ = [
     "ConfirmConfig",
     "DimensionConfig",
     "EarlyStoppingConfig",
+    "LessIsBetter",
     "ModelConfig",
     "SearchConfig",
     "ShortConfig",
@@ -44,9 +47,8 @@ MetricName = Literal[
     "recall_macro",
     "log_loss",
 ]
-METRICS: tuple[str, ...] = MetricName.__args__  # type: ignore[attr-defined]
-ObjectiveName = Literal[
-    "valid.loss",
+METRICS: tuple[str, ...] = get_args(MetricName)
+GreaterIsBetter = Literal[
     "valid.accuracy",
     "valid.balanced_accuracy",
     "valid.f1_macro",
@@ -54,8 +56,9 @@ ObjectiveName = Literal[
     "valid.f1_weighted",
     "valid.precision_macro",
     "valid.recall_macro",
-    "valid.log_loss",
 ]
+LessIsBetter = Literal["valid.loss", "valid.log_loss"]
+ObjectiveName = Literal[GreaterIsBetter, LessIsBetter]
 
 
 def _a_number(value: Any) -> int | float | None:
@@ -158,8 +161,10 @@ class DimensionConfig(Config):
 class SearchConfig(Config):
     """What may vary, how it is searched, and when the search ends."""
 
-    maximize: ObjectiveName | None = Field(None, description="the metric to maximize (valid.accuracy if none is named)")
-    minimize: ObjectiveName | None = Field(None, description="the metric to minimize")
+    maximize: GreaterIsBetter | None = Field(
+        None, description="the metric to maximize (valid.accuracy if none is named)"
+    )
+    minimize: LessIsBetter | None = Field(None, description="the metric to minimize")
     space: dict[str, DimensionConfig] = Field(default={}, description="dotted path of a setting → what it may be")
     sampler: Annotated[Config, Component("sampler")] = DEFAULT
     pruner: Annotated[Config, Component("pruner")] = DEFAULT
@@ -177,6 +182,15 @@ class SearchConfig(Config):
         " GPUs, training.deterministic makes their numbers the same, too",
     )
     lag: int = Field(8, ge=1, description="deterministic: trial n sees the ended trials numbered below n - lag")
+
+    @field_validator("maximize", "minimize", mode="before")
+    @classmethod
+    def _gets_better_that_way(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.field_name == "maximize" and value in get_args(LessIsBetter):
+            raise ValueError(f"is '{value}', and a lower value of it is better; use 'minimize: {value}'")
+        if info.field_name == "minimize" and value in get_args(GreaterIsBetter):
+            raise ValueError(f"is '{value}', and a higher value of it is better; use 'maximize: {value}'")
+        return value
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> SearchConfig:

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textune.config.study import LessIsBetter
 from textune.stats.compare import pseudo_values
 
 __all__ = ["PerClass", "confusion_matrix", "evaluate", "greater_is_better", "log_loss", "per_class", "row_scores"]
@@ -29,8 +31,8 @@ class PerClass:
 
 
 def greater_is_better(metric: str) -> bool:
-    """True unless the metric (with or without `valid.`) is a loss."""
-    return not metric.endswith("loss")
+    """True unless the metric (with or without `valid.` or another split's name) is a loss."""
+    return f"valid.{metric.rpartition('.')[2]}" not in get_args(LessIsBetter)
 
 
 def confusion_matrix(labels_N: Labels, predicted_N: Labels, num_classes: int) -> NDArray[np.int64]:
