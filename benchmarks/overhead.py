@@ -72,8 +72,9 @@ def measure(sampler: Any, executor: Any, trials: int) -> tuple[list[float], int]
                     name="overhead", objective=OBJECTIVE, paths=PATHS, metrics=("valid.accuracy",), trials=trials
                 ),
                 resolve=resolve,
+                space=SPACE,
                 sampler=sampler.build(SPACE, OBJECTIVE, seed=42),
-                new_pruner=lambda: NoPrunerConfig().build(OBJECTIVE),
+                new_pruner=lambda: NoPrunerConfig().build(OBJECTIVE, 4),
                 executor=executor.build(Quadratic(epochs=1)),
                 log=log,
                 trackers=(TableConfig().build(folder), watch),

@@ -5,7 +5,10 @@ import pytest
 from textune import commands
 from textune.errors import RunFolderError
 from textune.records import TrialState
+from textune.registry import ROLES, register
 from textune.report.as_json import show_json
+from textune.search.base import PrunerConfig
+from textune.search.none import NoPruner
 
 STUDY = {
     "name": "tiny",
@@ -109,3 +112,45 @@ def test_a_study_that_tried_its_changes_together_takes_no_more_trials(run, tmp_p
     assert len(record.trials) == 10
     with pytest.raises(RunFolderError, match="has tried its best changes together, and cannot go on with other limits"):
         run(search={**search, "timeout_seconds": 600}, data={"kind": "synthetic", "rows": 3000}, confirm="off")
+
+
+class TestAPrunerKnowsTheMostEpochs:
+    """Of any configuration of its stage, whichever is tried first."""
+
+    @pytest.fixture
+    def told(self):
+        told = []
+
+        @register("pruner", "recorder")
+        class RecorderConfig(PrunerConfig):
+            def build(self, objective, max_epochs):
+                told.append(max_epochs)
+                return NoPruner()
+
+        yield told
+        del ROLES["pruner"].kinds["recorder"]
+
+    @pytest.mark.parametrize(
+        ("space", "short", "most"),
+        [
+            ({}, {}, 3),
+            ({"training.epochs": {"low": 1, "high": 5}}, {}, 5),
+            ({"training.epochs": [1, 2]}, {}, 3),
+            ({"training.epochs": [1, 7, 2]}, {"epochs": 2}, 2),
+            ({"training.epochs": [1, 2]}, {"epochs": 9}, 3),
+            ({"training": [{"epochs": 1}, {"epochs": 6}]}, {}, 6),
+            ({NGRAMS: [1, 2], "training.epochs": {"low": 1, "high": 4, "when": {NGRAMS: 2}}}, {}, 4),
+        ],
+    )
+    def test_of_the_space_or_of_the_short_form(self, told, run, space, short, most):
+        search = {"space": space, "pruner": "recorder", "trials": 1, "deterministic": True}
+        run(search=search, short=short, confirm="off", data={"kind": "synthetic", "rows": 60})
+        assert set(told) == {most}
+
+    def test_of_the_base_that_earlier_stages_chose(self, told, run):
+        stages = [
+            {"space": {"training.epochs": [1]}, "include_base": False},
+            {"space": {NGRAMS: [1, 2]}, "pruner": "recorder", "trials": 1},
+        ]
+        run(search=stages, confirm="off", data={"kind": "synthetic", "rows": 60})
+        assert set(told) == {1}

@@ -135,6 +135,7 @@ class Course:
     ) -> Search:
         config, settings = self._loaded.config, stage.config
         sampler, pruner = cast("Any", (settings.sampler, settings.pruner))  # typed by role at run time
+        max_epochs = min(stage.max_epochs, config.short.epochs or stage.max_epochs)
         has_base = settings.include_base or not stage.space.dimensions
 
         def resolve(params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -148,8 +149,9 @@ class Course:
             closes=False,
             own_limits=(stage.num_trials, settings.timeout_seconds),
             resolve=resolve,
+            space=stage.space,
             sampler=sampler.build(stage.space, config.objective, config.seed, number),
-            new_pruner=lambda: pruner.build(config.objective),
+            new_pruner=lambda: pruner.build(config.objective, max_epochs),
             base=stage.base_params() if has_base else None,
             stage=number,
             inherited=inherited,

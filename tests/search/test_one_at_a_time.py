@@ -36,8 +36,9 @@ def run(repeats, *, base=BASE, **parts):
         Search(
             start=StudyStart(name="study", objective=Objective(), trials=parts.pop("trials", None)),
             resolve=lambda params: resolve({**BASE, **params}),
+            space=SPACE,
             sampler=OneAtATimeConfig(repeats=repeats).build(SPACE, Objective(), seed=1),
-            new_pruner=lambda: NoPrunerConfig().build(Objective()),
+            new_pruner=lambda: NoPrunerConfig().build(Objective(), 4),
             executor=SerialConfig().build(Quadratic()),
             base=base,
             **parts,

@@ -28,8 +28,9 @@ def run(folder, workers, pruner, lag=4, trials=24):
         Search(
             start=StudyStart(name="study", objective=OBJECTIVE, trials=trials),
             resolve=resolve,
+            space=SPACE,
             sampler=TpeConfig(startup_trials=4).build(SPACE, OBJECTIVE, seed=1),
-            new_pruner=lambda: pruner.build(OBJECTIVE),
+            new_pruner=lambda: pruner.build(OBJECTIVE, 4),
             executor=ProcessesConfig(workers=workers).build(Quadratic(epochs=4)),
             seed=1,
             folder=RunFolder(folder),
@@ -64,9 +65,9 @@ def test_a_sampler_counts_the_trials_of_its_stage(lag):
 
     sampler, first = Recorder(), 7
     if lag is None:
-        learners = PromptLearners(sampler, MedianConfig().build(OBJECTIVE), first)
+        learners = PromptLearners(sampler, MedianConfig().build(OBJECTIVE, 4), first)
     else:
-        learners = LaggedLearners(sampler, lambda: MedianConfig().build(OBJECTIVE), lag, first)
+        learners = LaggedLearners(sampler, lambda: MedianConfig().build(OBJECTIVE, 4), lag, first)
     for number in range(first, first + 5):
         learners.ask(number, lambda _params: True)
         learners.tell(TrialSpec(number=number))

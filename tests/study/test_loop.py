@@ -36,10 +36,12 @@ def a_space(*behaviours):
 
 
 def a_search(space=None, *, sampler=None, pruner=None, executor=None, trials=None, timeout_seconds=None, **parts):
+    space = space or a_space()
     return Search(
         start=StudyStart(name="study", objective=OBJECTIVE, trials=trials, timeout_seconds=timeout_seconds),
-        sampler=(sampler or RandomConfig()).build(space or a_space(), OBJECTIVE, seed=1),
-        new_pruner=lambda: (pruner or NoPrunerConfig()).build(OBJECTIVE),
+        space=space,
+        sampler=(sampler or RandomConfig()).build(space, OBJECTIVE, seed=1),
+        new_pruner=lambda: (pruner or NoPrunerConfig()).build(OBJECTIVE, 4),
         executor=(executor or SerialConfig()).build(Quadratic()),
         **{"resolve": resolve, "seed": 1, **parts},
     )

@@ -30,12 +30,14 @@ def a_search(folder, *, sampler=None, pruner=None, trials=TRIALS, choices=None, 
     dimensions = [FloatDimension("x", 0.0, 1.0)]
     if choices:
         dimensions = [ChoiceDimension("x", choices)]
+    space = Space(dimensions, lambda *_: None)
     past = read_past(folder) if (folder / "events.jsonl").exists() else None
     return Search(
         start=StudyStart(name="study", objective=OBJECTIVE, trials=trials, timeout_seconds=timeout_seconds),
         resolve=resolve,
-        sampler=(sampler or RandomConfig()).build(Space(dimensions, lambda *_: None), OBJECTIVE, seed=1),
-        new_pruner=lambda: (pruner or NoPrunerConfig()).build(OBJECTIVE),
+        space=space,
+        sampler=(sampler or RandomConfig()).build(space, OBJECTIVE, seed=1),
+        new_pruner=lambda: (pruner or NoPrunerConfig()).build(OBJECTIVE, 4),
         executor=SerialConfig().build(Quadratic()),
         seed=1,
         folder=RunFolder(folder),
@@ -77,12 +79,13 @@ def cut(folder, source, num_lines):
 STUDIES = [
     {"sampler": RandomConfig(), "pruner": MedianConfig(startup_trials=2)},
     {"sampler": TpeConfig(startup_trials=3), "pruner": SuccessiveHalvingConfig()},
-    {"sampler": TpeConfig(startup_trials=3), "choices": (0.1, 0.4, 0.5)},  # repeats its points
+    {"sampler": TpeConfig(startup_trials=3), "choices": tuple(range(TRIALS))},  # proposes points that had a trial
     {"sampler": TpeConfig(startup_trials=3), "pruner": SuccessiveHalvingConfig(), "lag": 2},
+    {"sampler": TpeConfig(startup_trials=3), "choices": tuple(range(TRIALS)), "lag": 2},
 ]
 
 
-@pytest.mark.parametrize("settings", STUDIES, ids=["random", "tpe", "repeats", "lag"])
+@pytest.mark.parametrize("settings", STUDIES, ids=["random", "tpe", "repeats", "lag", "lag-repeats"])
 def test_cut_off_at_any_event_it_comes_to_the_same(tmp_path, settings):
     (tmp_path / "whole").mkdir()
     whole = run(tmp_path / "whole", **settings)
@@ -228,26 +231,6 @@ def test_a_log_that_failed_once_is_not_written_again(tmp_path):
             log.finish("done", "", 0.0)
     log._lines._error = None
     log.close()
-
-
-class TestRepeats:
-    def test_a_repeated_point_is_answered_from_its_record(self, tmp_path):
-        study = run(tmp_path, sampler=TpeConfig(startup_trials=3), choices=(0.1, 0.4, 0.5))
-        repeated = [trial for trial in study.trials if trial.spec.repeat_of is not None]
-        assert len(repeated) == TRIALS - 3
-        for trial in repeated:
-            original = study.trials[trial.spec.repeat_of]
-            assert trial.spec.params == original.spec.params
-            assert trial.result.value == original.result.value
-            assert trial.result.reason == f"finished: reused, trial {original.spec.number} measured the same point"
-            assert [each.value for each in trial.progress] == [each.value for each in original.progress]
-        assert study.best.spec.repeat_of is None
-
-    def test_a_sampler_that_finds_nothing_new_ends_the_study(self, tmp_path):
-        study = run(tmp_path, sampler=TpeConfig(startup_trials=3), choices=(0.1, 0.4, 0.5), trials=1000)
-        assert study.state == "done"
-        assert study.reason == "the sampler finds nothing new: its last 20 points had been measured before"
-        assert len(study.trials) < 60
 
 
 def test_the_time_of_a_trial_begins_when_it_is_run_not_while_it_waits(tmp_path):

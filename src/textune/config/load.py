@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +19,12 @@ from textune.config.study import SearchConfig, StudyConfig
 from textune.config.tree import assign, follow
 from textune.errors import Problem, StudyError, TextuneError
 from textune.registry import load_plugin
-from textune.space import Space
+from textune.space import ChoiceDimension, Space
 
 __all__ = ["LoadedStudy", "StageSpace", "load_study", "plugin_paths", "search_folders"]
 
 DEFAULT_TRIALS = 20
+EPOCHS = "training.epochs"
 
 Steps = tuple[str | int, ...]
 
@@ -62,6 +64,18 @@ class StageSpace:
         else:
             wanted = search.trials
         return min((limit for limit in (wanted, exact) if limit is not None), default=None)
+
+    @property
+    def max_epochs(self) -> int:
+        """How many epochs a configuration of the stage trains at most."""
+        found: list[int] = [self.resolver.lookup({}, EPOCHS)]
+        for dimension in self.space.dimensions:
+            if dimension.path in (EPOCHS, EPOCHS.partition(".")[0]):
+                values = dimension.values if isinstance(dimension, ChoiceDimension) else (dimension.high,)
+                for value in values:
+                    with contextlib.suppress(ValidationError):  # not every combination is allowed
+                        found.append(self.resolver.lookup({dimension.path: value}, EPOCHS))
+        return max(found)
 
     def on(self, *chosen: Mapping[str, Any]) -> StageSpace:
         """Returns this stage on the base that the params chosen in the stages before it make, in their order."""

@@ -29,8 +29,8 @@ class Sampler(ABC):
     def ask(self, number: int, is_new: IsNew) -> Params | None:
         """Returns params for trial `number`, or None if the space is exhausted.
 
-        An exact sampler (grid, random, qmc) returns new params only. One that learns returns what it proposes, also a
-        point that had a trial: that trial is answered from the record, and too many of them in a row end the search.
+        An exact sampler (grid, random, qmc) returns new params only. A sampler that learns returns what it proposes,
+        even if that point had a trial: the search then tries a random new point, and tells the sampler its params.
 
         Args:
             is_new: True for params whose resolved config no trial had yet.
@@ -45,7 +45,8 @@ class Sampler(ABC):
         return 0
 
     def tell(self, event: Event) -> None:  # noqa: B027 - most samplers do not learn
-        """Told of every trial, also of one it did not propose (the base point), or that repeats another (`repeat_of`).
+        """Told of every trial, including those it did not propose: the base point, and a point tried in place of a
+        proposal that had a trial. In logs of earlier versions, a trial may repeat another (`repeat_of`).
 
         A later attempt at a trial is told as a TrialSpec of the same number; its measurements are told once. A result
         that is not final changes nothing.
@@ -87,5 +88,5 @@ class SamplerConfig(Config):
 
 class PrunerConfig(Config):
     @abstractmethod
-    def build(self, objective: Objective) -> Pruner:
-        """Returns a pruner that has been told nothing yet."""
+    def build(self, objective: Objective, max_epochs: int) -> Pruner:
+        """Returns a pruner that has been told nothing yet. No trial of the search trains more than `max_epochs`."""

@@ -18,5 +18,5 @@ class NoPruner(Pruner):
 class NoPrunerConfig(PrunerConfig):
     """Every trial runs to its end."""
 
-    def build(self, objective: Objective) -> NoPruner:  # noqa: ARG002
+    def build(self, objective: Objective, max_epochs: int) -> NoPruner:  # noqa: ARG002
         return NoPruner()

@@ -24,12 +24,17 @@ class MedianConfig(PrunerConfig):
     """
 
     startup_trials: int = Field(5, ge=1, description="trials that must be complete before one is stopped")
+    min_trials: int | None = Field(
+        None,
+        ge=1,
+        description="complete trials needed at an epoch before one is stopped there; null: as startup_trials",
+    )
     min_epochs: int = Field(1, ge=1, description="epochs every trial may train")
 
-    def build(self, objective: Objective) -> OptunaPruner:
+    def build(self, objective: Objective, max_epochs: int) -> OptunaPruner:  # noqa: ARG002
         from textune.search.optuna.pruners import percentile
 
-        return percentile(objective, 50.0, self.startup_trials, self.min_epochs)
+        return percentile(objective, 50.0, self.startup_trials, self.min_trials or self.startup_trials, self.min_epochs)
 
 
 @register("pruner", "percentile")
@@ -43,12 +48,19 @@ class PercentileConfig(PrunerConfig):
         75.0, gt=0, lt=100, description="a trial goes on among the best so many percent; less stops more trials"
     )
     startup_trials: int = Field(5, ge=1, description="trials that must be complete before one is stopped")
+    min_trials: int | None = Field(
+        None,
+        ge=1,
+        description="complete trials needed at an epoch before one is stopped there; null: as startup_trials",
+    )
     min_epochs: int = Field(1, ge=1, description="epochs every trial may train")
 
-    def build(self, objective: Objective) -> OptunaPruner:
+    def build(self, objective: Objective, max_epochs: int) -> OptunaPruner:  # noqa: ARG002
         from textune.search.optuna.pruners import percentile
 
-        return percentile(objective, self.keep_percent, self.startup_trials, self.min_epochs)
+        return percentile(
+            objective, self.keep_percent, self.startup_trials, self.min_trials or self.startup_trials, self.min_epochs
+        )
 
 
 @register("pruner", "successive-halving")
@@ -63,7 +75,7 @@ class SuccessiveHalvingConfig(PrunerConfig):
     min_epochs: int = Field(1, ge=1, description="epochs every trial may train: the first rung")
     reduction_factor: int = Field(3, ge=2, description="one in so many trials passes a rung")
 
-    def build(self, objective: Objective) -> OptunaPruner:
+    def build(self, objective: Objective, max_epochs: int) -> OptunaPruner:  # noqa: ARG002
         from textune.search.optuna.pruners import successive_halving
 
         return successive_halving(objective, self.min_epochs, self.reduction_factor)
@@ -81,7 +93,7 @@ class HyperbandConfig(PrunerConfig):
     min_epochs: int = Field(1, ge=1, description="epochs every trial may train: the lowest first rung")
     reduction_factor: int = Field(3, ge=2, description="one in so many trials passes a rung")
 
-    def build(self, objective: Objective) -> OptunaPruner:
+    def build(self, objective: Objective, max_epochs: int) -> OptunaPruner:
         from textune.search.optuna.pruners import hyperband
 
-        return hyperband(objective, self.min_epochs, self.reduction_factor)
+        return hyperband(objective, self.min_epochs, max_epochs, self.reduction_factor)

@@ -30,6 +30,3 @@ class Listed:
         self._ended += 1
         if self._ended == len(self._specs):
             self.over = f"all {self._ended} trainings were run"
-
-    def runs(self, spec: TrialSpec) -> None:
-        """None is answered from another."""

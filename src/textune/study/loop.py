@@ -11,7 +11,7 @@ from textune.records import EndReason, Progress, StudyRecord, TrialRecord, Trial
 from textune.space import same_text
 from textune.study.learners import LaggedLearners, Learners, NoLearners, PromptLearners
 from textune.study.parts import Phase, Plan, Search
-from textune.study.proposals import Proposals, is_measured
+from textune.study.proposals import Proposals
 from textune.study.signals import StopSignals
 from textune.study.witnesses import Witnesses
 from textune.tracking.log import EndState
@@ -68,7 +68,7 @@ class _Loop:
     Attributes:
         ready: trials that were told of and wait for a slot.
         running: trials in the executor.
-        repeats: running trial → trials of the same point, which wait for its result.
+        repeats: running trial → trials of the same point, which wait for its result; in logs of earlier versions.
         measured: (trial, fold, epoch) of every measurement told.
         behind: trials that the log leaves at a measurement which the pruner stops them at.
     """
@@ -152,13 +152,11 @@ class _Loop:
             self._finish(spec, result_so_far(spec, (), EndReason.CRASHED, refusal, 0.0))
         elif original is not None and result is None:
             self.repeats.setdefault(original, []).append(spec)
-        elif original is not None and result is not None and is_measured(result):
+        elif original is not None and result is not None and _is_measured(result):
             self._answer(spec, TrialRecord(spec=spec, progress=tuple(self.witnesses.progress(original)), result=result))
         elif known is not None:
             self._answer(spec, known)
         else:
-            if original is not None:
-                self.plan.runs(spec)
             self.ready.append(spec)
 
     def _hear(self, event: Progress | TrialResult, *, asked_to_end: bool) -> None:
@@ -270,9 +268,6 @@ class _Loop:
                 self.learners.tell(event)
                 self.plan.ended(event)
                 del open_trials[event.trial]
-                for spec in open_trials.values():
-                    if spec.repeat_of == event.trial and not is_measured(event):
-                        self.plan.runs(spec)
             elif event.deserves_retry:
                 self.num_lost[event.trial] += 1
         return open_trials
@@ -303,7 +298,12 @@ class _Loop:
         if spec.repeat_of is None:
             return False
         result = self.witnesses.result(spec.repeat_of)
-        return result is None or is_measured(result)
+        return result is None or _is_measured(result)
+
+
+def _is_measured(result: TrialResult) -> bool:
+    """Whether another trial of the same point would end in the same way."""
+    return result.state in (TrialState.COMPLETE, TrialState.PRUNED) or result.end is EndReason.DIVERGED
 
 
 def _behind(progress: Progress) -> str:

@@ -11,6 +11,7 @@ from textune.execution.base import Executor
 from textune.records import Fidelity, TrialRecord, TrialResult, TrialSpec
 from textune.run_folder import RunFolder
 from textune.search.base import Params, Pruner, Sampler
+from textune.space import Space
 from textune.tracking.base import StudyStart, Tracker
 from textune.tracking.log import SEARCH, EventLog, Limits, Past, PastPhase
 
@@ -50,9 +51,6 @@ class Plan(Protocol):
 
     def ended(self, result: TrialResult) -> None:
         """Told how each trial ended, in the order in which they did."""
-
-    def runs(self, spec: TrialSpec) -> None:
-        """A point that was measured before is run after all, as the trial it repeats was not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +108,7 @@ class Search(Phase):
 
     Attributes:
         resolve: params to config.
+        space: what may vary.
         new_pruner: returns a pruner that was told nothing.
         base: the first trial is the study as written, shown with these params; None: there is no such trial.
         seed: the study's.
@@ -122,6 +121,7 @@ class Search(Phase):
     """
 
     resolve: Resolve
+    space: Space
     sampler: Sampler
     new_pruner: Callable[[], Pruner]
     base: Params | None = None

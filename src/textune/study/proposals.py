@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from textune.errors import TextuneError
-from textune.records import EndReason, TrialResult, TrialSpec, TrialState
+from textune.records import TrialResult, TrialSpec
 from textune.search.base import Params
+from textune.search.random import RandomSampler
 from textune.seeds import derive
 from textune.space import same_text
 from textune.study.learners import Learners
 from textune.study.parts import Search
 
-__all__ = ["MAX_REPEATS", "Proposals", "is_measured"]
-
-MAX_REPEATS = 20
-"""Points in a row that were measured before; a sampler that comes to this finds nothing new."""
+__all__ = ["Proposals"]
 
 
 class _Point(NamedTuple):
@@ -25,7 +23,9 @@ class _Point(NamedTuple):
 
 
 class Proposals:
-    """Turns what the sampler proposes into specs.
+    """Turns what the sampler proposes into specs, each of a point of its own.
+
+    A proposal that had a trial is replaced by a random point that had none. The search ends when there is none left.
 
     Attributes:
         over: why there is none any more.
@@ -38,9 +38,12 @@ class Proposals:
         self._deadline = parts.clock() + (parts.limits[1] or float("inf")) - parts.before.seconds
         self._count = 0
         self._asked: set[str] = set()
-        self._measured_by: dict[str, int] = {}
-        self._keys: dict[int, str] = {}
-        self._repeats = 0
+        self._logged = {
+            event.number: same_text(event.params)
+            for event in parts.before.events
+            if isinstance(event, TrialSpec) and event.attempt == 1
+        }
+        self._untried = RandomSampler(parts.space, parts.seed, parts.stage)
         self._last: tuple[Params, _Point] | None = None
         self.over = ""
         self.refused: dict[int, str] = {}
@@ -54,8 +57,6 @@ class Proposals:
             self.over = f"all {count} trials were run"
         elif parts.clock() >= self._deadline:
             self.over = f"the time allowed, {seconds:g} s, was used up"
-        elif self._repeats == MAX_REPEATS:
-            self.over = f"the sampler finds nothing new: its last {MAX_REPEATS} points had been measured before"
         elif (spec := self.propose()) is not None:
             return spec
         else:
@@ -70,26 +71,23 @@ class Proposals:
         params = self._learners.ask(number, self._is_new)
         if params is None:
             return None
-        repetition = self._parts.sampler.repetition(number - self._parts.first)
-        return self._spec(params, self._resolve(params), repetition)
+        in_stage = number - self._parts.first
+        repetition = self._parts.sampler.repetition(in_stage)
+        if repetition == 0 and not self._may_be_tried(number, params):
+            params = self._untried.ask(in_stage, self._is_new)
+        return None if params is None else self._spec(params, self._resolve(params), repetition)
 
     def ended(self, result: TrialResult) -> None:
-        """A point that was not measured, for a reason that is not its own, may be tried again."""
-        key = self._keys[result.trial]
-        if not is_measured(result) and self._measured_by.get(key) == result.trial:
-            del self._measured_by[key]
+        """What is proposed next is up to the sampler."""
 
-    def runs(self, spec: TrialSpec) -> None:
-        """A repeated point is run after all, as the trial it repeats was not measured."""
-        self._measured_by[self._keys[spec.number]] = spec.number
+    def _may_be_tried(self, number: int, params: Params) -> bool:
+        """Logs of earlier versions have trials that repeat others."""
+        return self._is_new(params) or self._logged.get(number) == same_text(params)
 
     def _spec(self, params: Params, point: _Point, repetition: int = 0) -> TrialSpec:
         number = self._parts.first + self._count
         self._count += 1
         self._asked.add(point.key)
-        self._keys[number] = key = point.key if repetition == 0 else f"{point.key} again {repetition}"
-        repeat_of = self._measured_by.setdefault(key, number)
-        self._repeats = self._repeats + 1 if repeat_of != number else 0
         if point.refusal is not None:
             self.refused[number] = point.refusal
         return TrialSpec(
@@ -100,7 +98,6 @@ class Proposals:
             config=point.config,
             objective=self._parts.start.objective,
             seed=self._seed if repetition == 0 else derive(self._parts.seed, "trial", repetition),
-            repeat_of=None if repeat_of == number else repeat_of,
             fidelity=self._parts.fidelity,
             aside=self._parts.aside,
             folder=self._parts.folder_of(number, 1),
@@ -119,8 +116,3 @@ class Proposals:
             return _Point(*self._parts.resolve(params))
         except (TextuneError, ValueError) as error:
             return _Point({}, f"no config {same_text(params)}", " ".join(str(error).split()))
-
-
-def is_measured(result: TrialResult) -> bool:
-    """Whether another trial of the same point would end in the same way."""
-    return result.state in (TrialState.COMPLETE, TrialState.PRUNED) or result.end is EndReason.DIVERGED

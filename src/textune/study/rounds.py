@@ -97,9 +97,6 @@ class Repeats:
         if not self._queue and self._ended == len(self._place):
             self._all_ended()
 
-    def runs(self, spec: TrialSpec) -> None:
-        """No repeat is answered from another."""
-
     def _seed(self, repetition: int) -> int:
         if self._repeat.purpose == "full":
             return derive(self._phase.seed, "trial")  # what a search that is not short would have trained

@@ -73,7 +73,7 @@ class _Learners:
 
     def __init__(self, sampler_config: Any, pruner_config: Any) -> None:
         self._sampler = sampler_config.build(_space(), Objective(), 11)
-        self._pruner = pruner_config.build(Objective())
+        self._pruner = pruner_config.build(Objective(), EPOCHS)
         self._points: set[str] = set()
 
     def ask(self, number: int) -> dict[str, Any]:

@@ -21,10 +21,10 @@ class OptunaPruner(Pruner):
     There a trial has its own number, by which Hyperband takes its bracket, however many were told of before it.
 
     Args:
-        new_pruner: returns the pruner of a fold, given the epochs of the first trial in it.
+        new_pruner: returns the pruner of a fold.
     """
 
-    def __init__(self, new_pruner: Callable[[int], optuna.pruners.BasePruner], objective: Objective) -> None:
+    def __init__(self, new_pruner: Callable[[], optuna.pruners.BasePruner], objective: Objective) -> None:
         self._new_pruner, self._objective = new_pruner, objective
         self._studies: dict[int, optuna.Study] = {}
         self._trials: dict[int, list[optuna.Trial]] = {}
@@ -35,7 +35,7 @@ class OptunaPruner(Pruner):
         if math.isnan(progress.value):
             return True  # NaN is behind everything
         if fold not in self._studies:
-            self._studies[fold] = new_study(self._objective, self._new_pruner(progress.epochs))
+            self._studies[fold] = new_study(self._objective, self._new_pruner())
             self._trials[fold] = []
         study, trials = self._studies[fold], self._trials[fold]
         while len(trials) <= number:
@@ -55,15 +55,19 @@ class OptunaPruner(Pruner):
                 study.tell(trial, state=State.FAIL)
 
 
-def percentile(objective: Objective, keep_percent: float, startup_trials: int, min_epochs: int) -> OptunaPruner:
-    return OptunaPruner(lambda _: optuna.pruners.PercentilePruner(keep_percent, startup_trials, min_epochs), objective)
+def percentile(
+    objective: Objective, keep_percent: float, startup_trials: int, min_trials: int, min_epochs: int
+) -> OptunaPruner:
+    return OptunaPruner(
+        lambda: optuna.pruners.PercentilePruner(keep_percent, startup_trials, min_epochs, n_min_trials=min_trials),
+        objective,
+    )
 
 
 def successive_halving(objective: Objective, min_epochs: int, reduction_factor: int) -> OptunaPruner:
-    return OptunaPruner(lambda _: optuna.pruners.SuccessiveHalvingPruner(min_epochs, reduction_factor), objective)
+    return OptunaPruner(lambda: optuna.pruners.SuccessiveHalvingPruner(min_epochs, reduction_factor), objective)
 
 
-def hyperband(objective: Objective, min_epochs: int, reduction_factor: int) -> OptunaPruner:
-    return OptunaPruner(
-        lambda epochs: optuna.pruners.HyperbandPruner(min_epochs, max(epochs, min_epochs), reduction_factor), objective
-    )
+def hyperband(objective: Objective, min_epochs: int, max_epochs: int, reduction_factor: int) -> OptunaPruner:
+    most = max(max_epochs, min_epochs)
+    return OptunaPruner(lambda: optuna.pruners.HyperbandPruner(min_epochs, most, reduction_factor), objective)

@@ -210,13 +210,26 @@ class CmaEsSampler(OptunaSampler):
     ) -> None:
         super().__init__(space, objective, seed, stage)
         self._population_size = population_size
+        self._asked_for: dict[int, optuna.Trial] = {}
 
     def _seeded(self, seed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.CmaEsSampler(seed=seed, popsize=self._population_size, warn_independent_sampling=False)
 
-    def _asked(self, number: int, trial: optuna.Trial, values: Params) -> None:  # noqa: ARG002
+    def _asked(self, number: int, trial: optuna.Trial, values: Params) -> None:
         """The trial itself knows the generation that it belongs to, so it is the one that goes on."""
-        self._running[number] = trial
+        self._asked_for[number] = trial
+        self._proposed[number] = values
+
+    def _entered(self, spec: TrialSpec) -> optuna.Trial:
+        """A trial of other params than those proposed is not of a generation."""
+        asked, proposed = self._asked_for.pop(spec.number, None), self._proposed.get(spec.number)
+        if asked is None or proposed is None:
+            return super()._entered(spec)
+        if self._space.fill(lambda dimension: proposed[dimension.path]) == spec.params:
+            del self._proposed[spec.number]
+            return asked
+        self._forget(asked)
+        return super()._entered(spec)
 
     def _tell_failed(self, trial: optuna.Trial) -> None:
         self._tell_value(trial, -math.inf if self._objective.direction == "maximize" else math.inf)
