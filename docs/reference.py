@@ -56,6 +56,8 @@ def print_settings(config: type[Config]) -> None:
     for name, schema in config.model_json_schema()["properties"].items():
         role = schema.get(ROLE_KEY)
         default = f"`{ROLES[role].default}`" if role else shown(schema.get("default"))
+        if config.model_fields[name].is_required():
+            default = "required"
         description = schema["description"].replace("|", "\\|")
         print(f"| `{name}` | {allowed_values(schema)} | {default} | {description} |")
     print()

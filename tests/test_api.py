@@ -99,3 +99,7 @@ class TestErrors:
     def test_of_a_wrong_mapping(self):
         with pytest.raises(StudyError, match=r"study:\d: training.epohs: .*did you mean 'epochs'"):
             textune.run({"training": {"epohs": 3}}, quiet=True)
+
+    def test_of_a_study_without_data(self):
+        with pytest.raises(StudyError, match=r"data: is missing; .* pass a DataFrame"):
+            textune.run({}, quiet=True)

@@ -89,10 +89,13 @@ class TestResultsGoToStdout:
         said = textune("run", study, "--out", tmp_path / "run", "--set", "search.trials=1")
         assert said.code == 0
         assert said.out == f"{tmp_path / 'run'}\n"
+        source = "240 generated reviews: 240 rows; train 173, valid 19, test 48"
+        assert said.err.splitlines()[0] == source
         assert "tiny: maximize valid.accuracy; 1 trial" in said.err
         assert "majority class" in said.err
         again = textune("run", study, "--out", tmp_path / "run")
         assert (again.code, again.out) == (0, said.out)
+        assert again.err.splitlines()[0] == source
         assert f"going on with {tmp_path / 'run'}: 1 of 3 trials ended" in again.err
         assert textune("show", tmp_path / "run", "--json").out.count('"complete": 3') == 1
         once_more = textune("run", study, "--out", tmp_path / "run")

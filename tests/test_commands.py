@@ -149,7 +149,7 @@ class TestPlannedTrials:
         ],
     )
     def test_are_those_that_differ_and_no_more_than_wanted(self, search, trials):
-        assert load_study({"name": "study", "search": search}).limits[0] == trials
+        assert load_study({"data": "synthetic", "search": search}).limits[0] == trials
 
 
 class TestCheck:
@@ -159,7 +159,7 @@ class TestCheck:
     def test_names_what_a_choice_leaves_out(self, tmp_path):
         path = tmp_path / "study.yaml"
         path.write_text(
-            "model: {encoder: {kind: rnn, hidden_size: 9}}\n"
+            "data: synthetic\nmodel: {encoder: {kind: rnn, hidden_size: 9}}\n"
             "search: {space: {model.encoder: [{kind: rnn}, {kind: bag-of-words, ngrams: 2}]}}\n",
             encoding="utf-8",
         )

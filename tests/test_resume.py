@@ -128,12 +128,12 @@ def test_settings_that_came_with_a_later_version_do_not_differ(run):
 )
 def test_of_a_search_in_stages_the_last_may_get_more_trials(finished, stage, setting, refused):
     stages = [{"space": {"training.epochs": [1, 2]}, "trials": 5}, {"space": {"model.pooling": ["max"]}, "trials": 5}]
-    header = {"config": load_study({"search": stages}).config.dump()}
+    header = {"config": load_study({"data": "synthetic", "search": stages}).config.dump()}
     past = replace(
         read_past(finished.folder.path), start=StudyStart(name="study", objective=Objective(), header=header)
     )
     stages[stage] = {**stages[stage], setting: 9}
-    now = load_study({"search": stages})
+    now = load_study({"data": "synthetic", "search": stages})
     if refused is None:
         refuse_other_study(past, now, finished.folder)
     else:

@@ -105,7 +105,7 @@ def _run(loaded: LoadedStudy, place: Path | RunFolder, past: Past | None, held: 
     """Runs a study in a new folder (a path: made once the data is known to be sound), or in one that is locked."""
     from textune import resume, session
     from textune.course import Course, check_rows
-    from textune.data import Cache
+    from textune.data import Cache, data_line
     from textune.facts import gather_facts
     from textune.hand_over import hand_over
     from textune.report import write_report
@@ -117,6 +117,7 @@ def _run(loaded: LoadedStudy, place: Path | RunFolder, past: Past | None, held: 
     cache, (trials, _) = Cache(), loaded.limits
     with Console(quiet=quiet) as console, closing(_executor(loaded, trials, cache.root)) as executor:
         prepared = prepare_data(loaded.config, loaded.folders, cache)
+        console.say(data_line(prepared.rows, prepared.splits))
         check_rows(loaded, prepared)
         facts = gather_facts(loaded, prepared, cache, console.say)
         header = session.study_header(loaded, facts, prepared)

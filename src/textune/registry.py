@@ -50,7 +50,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
     {
         role.name: role
         for role in (
-            Role("data", "synthetic", "where texts and labels come from"),
+            Role("data", "files", "where texts and labels come from"),
             Role("split", "given", "which rows train, choose and test"),
             Role("tokenizer", "words", "text to token ids"),
             Role("embedding", "vectors", "token ids to vectors"),

@@ -28,14 +28,17 @@ search:
     training.optimizer.learning_rate: {low: 1e-5, high: 1e-2, log: true}
     model.encoder.cell: [rnn, gruu]
   sampler: {kind: bayes}
+data: synthetic
 """
 
 
 def problems(study: dict | str, tmp_path: Path, *overrides: str) -> list[str]:
     if isinstance(study, str):
         path = tmp_path / "study.yaml"
-        path.write_text(study)
+        path.write_text(study if "data:" in study else f"{study}data: synthetic\n")
         study = path
+    else:
+        study = {"data": "synthetic", **study}
     with pytest.raises(StudyError) as caught:
         load_study(study, overrides)
     return [str(problem) for problem in caught.value.problems]
@@ -84,7 +87,7 @@ def test_every_problem_is_told_with_its_line_and_what_to_do(tmp_path: Path) -> N
         ({"search": {"space": {"training.epoch": [1, 2]}}}, "did you mean 'epochs'?"),
         (
             {"search": {"space": {"model.encoder": ["rnn", "cnn"], "model.encoder.cell": ["rnn", "gru"]}}},
-            "encoder 'cnn' has no such setting; it has: kind",
+            "encoder 'cnn' has no such setting; encoder 'rnn' has it",
         ),
     ],
 )
@@ -116,18 +119,43 @@ def test_a_condition_makes_a_dimension_below_a_choice_possible() -> None:
         "model.encoder": ["rnn", "cnn"],
         "model.encoder.cell": {"values": ["gru", "lstm"], "when": {"model.encoder": "rnn"}},
     }
-    loaded = load_study({"search": {"space": space}})
+    loaded = load_study({"data": "synthetic", "search": {"space": space}})
     assert loaded.space.num_points == 3
 
 
-def test_an_empty_study_is_a_study() -> None:
-    assert load_study({}).config == StudyConfig()
+def test_every_setting_but_the_data_has_a_default() -> None:
+    assert load_study({"data": "synthetic"}).config == StudyConfig(data="synthetic")
+
+
+def test_a_study_without_data_is_refused_with_the_ways_to_name_some(tmp_path: Path) -> None:
+    empty, other, python = tmp_path / "empty.yaml", tmp_path / "other.yaml", {"training": {"epochs": 1}}
+    empty.write_text("")
+    other.write_text("name: x\ntraining: {epochs: 1}\n")
+    for source, where in ((empty, "empty.yaml"), (other, "other.yaml:1"), ({}, "study:1"), (python, "study:1")):
+        with pytest.raises(StudyError) as caught:
+            load_study(source)
+        (problem,) = map(str, caught.value.problems)
+        assert problem.startswith(f"{where}: data: is missing; write data: {{path: reviews.csv}} for a file")
+        assert "textune kinds data" in problem
+        assert "DataFrame" in problem
+    assert load_study(other, ["data.path=x.csv"]).config.data.path == "x.csv"
+
+
+def test_data_without_a_kind_is_a_file(tmp_path: Path) -> None:
+    assert load_study({"data": {"path": "x.csv"}}).config.data.kind == "files"
+    assert problems({"data": {"path": "x.csv", "lable": "stars"}}, tmp_path) == [
+        "study:3: data.lable: data 'files' has no such setting; did you mean 'label'?"
+    ]
+    assert problems({"data": {"rows": 500}}, tmp_path) == [
+        "study:2: data.rows: data 'files' has no such setting; data 'synthetic' has it"
+    ]
 
 
 def test_overrides_speak_the_language_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "my-study.yaml"
     path.write_text(
-        "model: {encoder: {kind: rnn, hidden_size: 32, dropout: 0.1}}\nsearch: {space: {training.epochs: [1]}}\n"
+        "data: synthetic\nmodel: {encoder: {kind: rnn, hidden_size: 32, dropout: 0.1}}\n"
+        "search: {space: {training.epochs: [1]}}\n"
     )
     loaded = load_study(
         path,
@@ -146,14 +174,14 @@ def test_overrides_speak_the_language_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("search", ["", "{space: }", "{space: {}}"])
 def test_a_dimension_can_be_given_where_the_file_has_none(tmp_path, search):
     path = tmp_path / "study.yaml"
-    path.write_text(f"name: x\nsearch: {search}\n")
+    path.write_text(f"data: synthetic\nsearch: {search}\n")
     loaded = load_study(path, ["search.space.training.epochs=[2, 4]"])
     assert loaded.paths == ("training.epochs",)
 
 
 def test_what_was_off_can_be_switched_on_by_one_of_its_settings(tmp_path):
     path = tmp_path / "study.yaml"
-    path.write_text("name: x\nconfirm: off\n")
+    path.write_text("data: synthetic\nconfirm: off\n")
     assert load_study(path, ["confirm.top=2"]).config.confirm.top == 2
     assert load_study(path, ["execution.workers=3"]).config.execution.workers == 3
 
@@ -186,7 +214,7 @@ def test_a_grid_over_real_numbers_needs_steps(tmp_path: Path) -> None:
 
 
 def test_choices_of_components_keep_what_both_kinds_have() -> None:
-    base = {"model": {"encoder": {"kind": "rnn", "cell": "gru", "hidden_size": 33}}}
+    base = {"data": "synthetic", "model": {"encoder": {"kind": "rnn", "cell": "gru", "hidden_size": 33}}}
     resolver = load_study(base).resolver
     same = resolver.resolve({"model.encoder": {"bidirectional": True}})
     assert same.config["model"]["encoder"]["cell"] == "gru"
@@ -201,16 +229,15 @@ def test_choices_of_components_keep_what_both_kinds_have() -> None:
 
 
 def test_equal_configs_are_one_point() -> None:
-    resolver = load_study({"model": {"pooling": "max"}}).resolver
+    resolver = load_study({"data": "synthetic", "model": {"pooling": "max"}}).resolver
     assert resolver.resolve({"model.pooling": "max"}).key == resolver.resolve({}).key
     assert resolver.resolve({"model.pooling": {"kind": "max"}}).key == resolver.resolve({}).key
     assert resolver.resolve({"model.pooling": "mean"}).key != resolver.resolve({}).key
 
 
 def test_a_dumped_study_is_read_back_equal() -> None:
-    loaded = load_study(
-        {"model": {"encoder": {"kind": "rnn", "cell": "gru"}}, "search": {"space": {"training.epochs": [1, 2]}}}
-    )
+    model = {"encoder": {"kind": "rnn", "cell": "gru"}}
+    loaded = load_study({"data": "synthetic", "model": model, "search": {"space": {"training.epochs": [1, 2]}}})
     assert StudyConfig.model_validate(loaded.config.dump()) == loaded.config
 
 
@@ -231,7 +258,7 @@ def test_a_plugin_adds_a_kind(tmp_path: Path) -> None:
         "class NeverAgain(Config):\n"
         "    pass\n"
     )
-    (tmp_path / "study.yaml").write_text("plugins: [mine.py]\nsearch: {pruner: never-again}\n")
+    (tmp_path / "study.yaml").write_text("data: synthetic\nplugins: [mine.py]\nsearch: {pruner: never-again}\n")
     loaded = load_study(tmp_path / "study.yaml", allow_plugins=True)
     assert loaded.config.search.pruner.kind == "never-again"
     assert [len(digest) for digest in loaded.plugins.values()] == [64]
@@ -292,4 +319,4 @@ def test_a_mapping_may_hold_paths_and_numbers_of_numpy_and_nothing_else() -> Non
 
 def test_a_problem_is_one_line_whatever_the_study_says(tmp_path: Path) -> None:
     (problem,) = problems({"a\n\x1b[31mb\u202e": 1}, tmp_path)
-    assert problem.startswith("study:1: a\\n\\x1b[31mb\\u202e: a study has no such setting")
+    assert problem.startswith("study:2: a\\n\\x1b[31mb\\u202e: a study has no such setting")

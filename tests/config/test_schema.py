@@ -21,17 +21,20 @@ from textune.registry import ROLES, lookup
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
+DATA = {"data": {"kind": "synthetic"}}
 RIGHT = [
     {},
     {"model": {"encoder": "rnn"}},
     {"model": {"encoder": {"kind": "rnn", "hidden_size": 8}}, "tracking": ["table"]},
-    {"data": {"rows": 500}},
+    {"data": {"path": "reviews.csv", "label": "stars"}},
     {"training": {"optimizer": {"learning_rate": 1}}},
     {"search": {"space": {"training.epochs": [1, 2], "model.head.dropout": {"low": 0, "high": 0.5, "steps": 3}}}},
     {"search": {"space": {"training.epochs": {"values": [1, 2], "when": {"model.encoder.kind": "rnn"}}}}},
     {"search": [{"space": {"training.epochs": [1, 2]}}, {"sampler": "grid", "trials": 3}]},
 ]
 WRONG = [
+    ({"data": {"rows": 500}}, ["data"]),
+    ({"data": {"path": "reviews.csv", "lable": "stars"}}, ["data"]),
     ({"modle": {}}, []),
     ({"model": {"encoder": {"kind": "rnn", "hidden_szie": 8}}}, ["model", "encoder"]),
     ({"model": {"encoder": {"kind": "rnnn"}}}, ["model", "encoder"]),
@@ -98,20 +101,31 @@ def test_every_kind_passes_with_its_defaults(validator, role):
 
 
 def test_the_defaults_pass(validator):
-    validator.validate(StudyConfig().dump())
+    validator.validate(StudyConfig.model_validate(DATA).dump())
 
 
 @pytest.mark.parametrize("study", RIGHT, ids=str)
 def test_schema_and_loader_take_what_is_right(validator, study):
+    study = {**DATA, **study}
     assert [error.message for error in validator.iter_errors(study)] == []
     load_study(study)
 
 
 @pytest.mark.parametrize(("study", "where"), WRONG, ids=str)
 def test_schema_and_loader_refuse_what_is_wrong(validator, study, where):
+    study = {**DATA, **study}
     assert [list(error.absolute_path) for error in validator.iter_errors(study)] == [where]
     with pytest.raises(StudyError):
         load_study(study)
+
+
+def test_a_study_needs_data(validator):
+    (error,) = validator.iter_errors({"training": {"epochs": 3}})
+    assert (error.validator, list(error.absolute_path), error.message) == (
+        "required",
+        [],
+        "'data' is a required property",
+    )
 
 
 def test_every_setting_and_kind_is_described(validator):

@@ -16,7 +16,12 @@ STAGES = [
     {"minimize": "valid.loss", "space": {RATE: {"low": 1e-4, "high": 1e-1, "log": True}}, "trials": 6},
     {"space": {"model.encoder.hidden_size": [16, 32], "model.pooling": ["mean", "max"]}, "sampler": "grid"},
 ]
-STUDY = {"name": "staged", "model": {"encoder": {"kind": "rnn", "hidden_size": 16}}, "search": STAGES}
+STUDY = {
+    "data": "synthetic",
+    "name": "staged",
+    "model": {"encoder": {"kind": "rnn", "hidden_size": 16}},
+    "search": STAGES,
+}
 
 WRONG = """\
 model: {encoder: rnn}
@@ -31,6 +36,7 @@ search:
       model.encoder.hidden_size: [0, 8]
       model.head.dropout: {low: 0.0, high: 0.5}
     sampler: {kind: grid}
+data: synthetic
 """
 
 
@@ -39,13 +45,15 @@ def problems(study: dict | str, tmp_path: Path, *overrides: str) -> list[str]:
         path = tmp_path / "study.yaml"
         path.write_text(study)
         study = path
+    else:
+        study = {"data": "synthetic", **study}
     with pytest.raises(StudyError) as caught:
         load_study(study, overrides)
     return [str(problem) for problem in caught.value.problems]
 
 
 def test_a_mapping_is_one_stage_and_stays_what_it_is():
-    loaded = load_study({"search": STAGES[0]})
+    loaded = load_study({"data": "synthetic", "search": STAGES[0]})
     assert loaded.config.stages == (loaded.config.search,)
     assert [stage.space.paths for stage in loaded.stages] == [(RATE,)]
     assert isinstance(loaded.config.dump()["search"], dict)
@@ -78,7 +86,7 @@ def test_what_a_stage_chooses_is_the_base_of_the_next():
 def test_a_later_choice_goes_on_top_of_an_earlier_one_also_where_its_path_is_shorter():
     space = {"model.encoder": [{"kind": "rnn", "hidden_size": 8}, "cnn"]}
     search = [{"space": {"model.encoder.hidden_size": [24, 48]}}, {"space": space}]
-    loaded = load_study({"model": {"encoder": "rnn"}, "search": search})
+    loaded = load_study({"data": "synthetic", "model": {"encoder": "rnn"}, "search": search})
     resolve = loaded.stage(1, {"model.encoder.hidden_size": 48}).resolver.resolve
     assert resolve({}).config["model"]["encoder"]["hidden_size"] == 48
     assert resolve({"model.encoder": {"kind": "rnn", "hidden_size": 8}}).config["model"]["encoder"]["hidden_size"] == 8
@@ -86,7 +94,13 @@ def test_a_later_choice_goes_on_top_of_an_earlier_one_also_where_its_path_is_sho
 
 
 def test_the_base_point_of_a_stage_is_what_was_chosen_before_it():
-    loaded = load_study({"model": {"pooling": "mean"}, "search": [{"space": {"model.pooling": ["mean", "max"]}}] * 2})
+    loaded = load_study(
+        {
+            "data": "synthetic",
+            "model": {"pooling": "mean"},
+            "search": [{"space": {"model.pooling": ["mean", "max"]}}] * 2,
+        }
+    )
     assert loaded.stage(1).base_params() == {"model.pooling": "mean"}
     assert loaded.stage(1, {"model.pooling": "max"}).base_params() == {"model.pooling": "max"}
 
@@ -96,7 +110,7 @@ def test_a_condition_holds_by_what_was_chosen():
         {"space": {"model.encoder": ["rnn", "cnn"]}},
         {"space": {"model.encoder.cell": {"values": ["gru", "lstm"], "when": {"model.encoder": "rnn"}}}},
     ]
-    loaded = load_study({"search": search})
+    loaded = load_study({"data": "synthetic", "search": search})
     assert loaded.stage(1, {"model.encoder": "rnn"}).space.num_points == 2
     assert loaded.stage(1, {"model.encoder": "cnn"}).space.base() == {}
 
@@ -104,7 +118,7 @@ def test_a_condition_holds_by_what_was_chosen():
 def test_a_dimension_must_exist_whatever_an_earlier_stage_chooses(tmp_path):
     encoders = {"space": {"model.encoder": [{"kind": "rnn", "hidden_size": 8}]}}
     sizes = {"space": {"model.encoder.hidden_size": [8, 16]}}
-    assert load_study({"model": {"encoder": "rnn"}, "search": [encoders, sizes]})
+    assert load_study({"data": "synthetic", "model": {"encoder": "rnn"}, "search": [encoders, sizes]})
     (problem,) = problems({"model": {"encoder": "cnn"}, "search": [encoders, sizes]}, tmp_path)
     assert "search.1.space.model.encoder.hidden_size: encoder 'cnn' has no such setting" in problem
     assert "add a condition" in problem

@@ -129,7 +129,7 @@ studies = st.one_of(
     st.tuples(settings_of(StudyConfig), searches).map(lambda pair: {**pair[0], "search": pair[1]}),
     searches.map(lambda search: {"search": search}),
     st.dictionaries(words, anything, max_size=5),
-)
+).flatmap(lambda study: st.sampled_from([study, {"data": "synthetic", **study}]))
 """Trees in the shape of a study whose values are often wrong."""
 
 
@@ -168,7 +168,7 @@ def check_bytes(path, content):
 
 
 def check_override(path, value):
-    load({"search": {"space": {"training.epochs": [1, 2]}}}, [f"{path}={value}"])
+    load({"data": "synthetic", "search": {"space": {"training.epochs": [1, 2]}}}, [f"{path}={value}"])
 
 
 @QUICK

@@ -47,11 +47,11 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_a_study_name_is_a_plain_word(name):
     with pytest.raises(StudyError, match=r"name: is .*; allowed are letters, digits, '\.', '_' and '-'"):
-        load_study({"name": name})
+        load_study({"data": "synthetic", "name": name})
 
 
 def test_a_study_file_of_an_odd_name_says_how_to_name_the_study(textune):
-    Path("my study.yaml").write_text("training: {epochs: 1}\n")
+    Path("my study.yaml").write_text("data: synthetic\n")
     said = textune("run", "my study.yaml")
     assert said.code == 2
     assert said.err.startswith("my study.yaml:1: name: is 'my study'; allowed are letters")

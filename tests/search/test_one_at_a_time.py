@@ -103,11 +103,12 @@ def test_more_values_than_anybody_means_are_refused_before_they_are_counted(rang
     with pytest.raises(
         StudyError, match=r"search.space.training.batch_size: has [\d,]+ values; one at a time takes 1,000"
     ):
-        load_study({"search": search})
-    assert load_study({"search": {**search, "sampler": "random"}})
+        load_study({"data": "synthetic", "search": search})
+    assert load_study({"data": "synthetic", "search": {**search, "sampler": "random"}})
 
 
 STUDY = {
+    "data": "synthetic",
     "model": {"encoder": {"kind": "rnn", "cell": "lstm", "hidden_size": 16}},
     "training": {"epochs": 3},
     "search": {
@@ -138,13 +139,13 @@ def test_a_mapping_that_says_what_the_study_says_is_no_change():
 
 
 def test_a_base_outside_its_ranges_is_counted_once():
-    study = {"training": {"epochs": 9}, "search": {**STUDY["search"], "space": {"training.epochs": [1, 2]}}}
+    study = {**STUDY, "training": {"epochs": 9}, "search": {**STUDY["search"], "space": {"training.epochs": [1, 2]}}}
     assert load_study(study).stages[0].num_trials == 6
 
 
 def test_what_a_change_makes_active_has_the_settings_own_value():
     changed = next(params for params in points(STUDY) if params.get("model.encoder") == "cnn")
-    widths = load_study({"model": {"encoder": "cnn"}}).config.model.encoder.dump()["widths"]
+    widths = load_study({"data": "synthetic", "model": {"encoder": "cnn"}}).config.model.encoder.dump()["widths"]
     assert changed == {"training.epochs": 3, "model.encoder": "cnn", "model.encoder.widths": widths}
 
 

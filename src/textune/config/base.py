@@ -16,10 +16,11 @@ __all__ = ["DEFAULT", "ROLE_KEY", "Component", "Config", "kind_and_settings"]
 
 
 class Config(BaseModel):
-    """Validated, frozen settings. Every field has a default and a description; unknown keys are errors.
+    """Validated, frozen settings; unknown keys are errors.
 
-    Types are strict: a number in quotes is text, `true` is no number, `3.0` is no integer; an integer is a float.
-    A subclass registered under a role knows its `role` and `kind`, and usually has a `build()`.
+    Every field has a description, and a default unless it is the study's `data`. Types are strict: a number in quotes
+    is text, `true` is no number, `3.0` is no integer; an integer is a float. A subclass registered under a role knows
+    its `role` and `kind`, and usually has a `build()`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)

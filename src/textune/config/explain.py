@@ -8,9 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from textune.config.base import Config
 from textune.config.files import Document
 from textune.config.tree import follow
 from textune.errors import Problem, quoted, suggestion
+from textune.registry import kinds
 
 __all__ = ["explain", "sentence", "unknown_setting"]
 
@@ -32,6 +34,11 @@ _BOUNDS = {
     "less_than_equal": ("at most", "le"),
     "less_than": ("less than", "lt"),
 }
+_WAYS: Mapping[tuple[str | int, ...], str] = {
+    ("data",): "write data: {path: reviews.csv} for a file of your own, or data: {kind: KIND} for other data (run "
+    "textune kinds data to list the kinds), or pass a DataFrame to textune.run",
+}
+"""How to give a setting that has no default."""
 
 
 def explain(error: ValidationError, document: Document) -> list[Problem]:
@@ -52,6 +59,8 @@ def sentence(detail: ErrorDetails, settings: Mapping[str, Any], path: tuple[str 
     given = quoted(detail["input"])
     if kind == "extra_forbidden":
         return unknown_setting(settings, path)
+    if kind == "missing":
+        return f"is missing; {_WAYS.get(path, 'set it')}"
     if kind in _MUST_BE:
         return f"must be {_MUST_BE[kind]}, not {given}"
     if kind in _BOUNDS:
@@ -73,9 +82,15 @@ def unknown_setting(settings: Mapping[str, Any], path: tuple[str | int, ...]) ->
     if place is None:
         return "there is no such setting"
     names = [*(["kind"] if place.owner.kind else []), *place.owner.model_fields]
-    hint = suggestion(str(path[-1]), names)
+    others = [f"'{kind}'" for kind, cls in _kinds_beside(place.owner).items() if path[-1] in cls.model_fields]
+    hint = f"; {place.owner.role} {' and '.join(others)} has it" if others else suggestion(str(path[-1]), names)
     allowed = "" if hint else f"; it has: {', '.join(names)}" if names else "; it has no settings"
     return f"{place.owner_name} has no such setting{hint}{allowed}"
+
+
+def _kinds_beside(owner: type[Config]) -> Mapping[str, type[Config]]:
+    """Returns the config classes of a component's role, by kind; none for a section."""
+    return kinds(owner.role) if owner.role else {}
 
 
 def _known_part(location: tuple[int | str, ...], values: Any) -> tuple[int | str, ...]:

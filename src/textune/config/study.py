@@ -307,7 +307,7 @@ class TrialConfig(Config):
     name: str = Field("study", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="names the run folder")
     seed: int = Field(42, ge=0, description="the one seed all randomness comes from")
     plugins: Annotated[tuple[str, ...], Field(strict=False)] = Field((), description="Python files that add components")
-    data: Annotated[Config, Component("data")] = DEFAULT
+    data: Annotated[Config, Component("data")]
     split: Annotated[Config, Component("split")] = DEFAULT
     tokenizer: Annotated[Config, Component("tokenizer")] = DEFAULT
     model: ModelConfig = Field(default={}, description="what is trained", validate_default=True)

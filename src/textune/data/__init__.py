@@ -22,6 +22,7 @@ from textune.data.base import (
 )
 from textune.data.batches import Batch, cut_examples, eval_batches, num_batches, train_batches
 from textune.data.cache import Cache, content_key
+from textune.data.checks import data_line
 from textune.data.describe import describe
 from textune.data.files import FilesConfig
 from textune.data.hub import HubConfig
@@ -83,6 +84,7 @@ __all__ = [
     "WordsConfig",
     "content_key",
     "cut_examples",
+    "data_line",
     "describe",
     "encode",
     "eval_batches",
