@@ -1,5 +1,9 @@
 """Textune from Python."""
 
+import csv
+import io
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,6 +68,53 @@ class TestAStudyOfADataFrame:
         config = study.record.header["config"]
         assert str(cache_of_the_tests) in config["data"]["path"]
         assert study.record.header["data"]["rows"] == 120
+
+
+class TestNumbersAsTextsAndTruthAsLabels:
+    """A column of numbers, of which one is missing, is a column of floats to pandas, and whole numbers elsewhere."""
+
+    FRAME = pd.DataFrame({"code": [4.0, 7.0, None, 4.0, 7.0, 15.0] * 20, "spam": [True, False, True] * 40})
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def study(cls, tiny_study, tmp_path_factory):
+        settings = {
+            **tiny_study,
+            "data": {"text": "code", "label": "spam"},
+            "search": {"trials": 1},
+            "split": "holdout",
+        }
+        settings["training"] = {**tiny_study["training"], "epochs": 12}
+        return textune.run(settings, cls.FRAME, out=tmp_path_factory.mktemp("runs") / "codes", quiet=True)
+
+    @pytest.mark.parametrize("outcomes", ["trials/0000/attempt-1/outcomes.npz", "test-outcomes.npz"])
+    def test_predict_what_was_measured(self, study, outcomes):
+        with np.load(study.folder / outcomes, allow_pickle=False) as arrays:
+            rows, measured_NK = arrays["rows"], arrays["probabilities"]
+        np.testing.assert_allclose(study.predict_proba(self.FRAME["code"])[rows], measured_NK, atol=1e-6)
+        np.testing.assert_allclose(study.pipeline.predict(self.FRAME["code"].iloc[rows]), measured_NK, atol=1e-6)
+
+    def test_predict_the_same_of_every_type(self, study):
+        for codes in ([4, 7], [4.0, 7.0], ["4", "7"], np.array([4, 7], np.int8), np.array([4, 7], np.float32)):
+            assert study.predict(codes) == [True, False]
+        assert study.pipeline.config.classes == ("false", "true")
+
+    def test_predict_files_with_names_in_csv_and_types_in_json(self, study, textune, tmp_path):
+        self.FRAME.to_parquet(tmp_path / "x.parquet")
+        self.FRAME.to_json(tmp_path / "x.jsonl", orient="records", lines=True)
+        expected = study.predict(self.FRAME["code"])
+        for name in ("x.parquet", "x.jsonl"):
+            said = textune("predict", study.folder, tmp_path / name, "--format", "jsonl")
+            assert [json.loads(line)["label"] for line in said.out.splitlines()] == expected
+        said = textune("predict", study.folder, tmp_path / "x.parquet")
+        assert said.out.startswith("code,spam,label,probability.false,probability.true\n4.0,True,true,")
+        assert [row["label"] for row in csv.DictReader(io.StringIO(said.out))] == [
+            str(each).lower() for each in expected
+        ]
+
+    def test_refuse_what_is_no_text(self, study):
+        with pytest.raises(DataError, match=r"^row 1 of the texts holds \['a'\], a list; allowed: text, a number"):
+            study.predict(["a", ["a"]])
 
 
 def test_a_mapping_or_a_file_is_a_study(tiny_study, tmp_path, monkeypatch):

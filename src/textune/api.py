@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from textune.data import Label
     from textune.pipeline import Pipeline
 
 __all__ = ["Study", "load", "run"]
@@ -48,10 +49,10 @@ class Study:
         """Writes `report.html` anew and returns its path."""
         return commands.report(self.folder)
 
-    def predict(self, texts: Sequence[str]) -> list[str]:
-        """Returns the label of each text."""
-        classes = self.pipeline.config.classes
-        return [classes[index] for index in self.predict_proba(texts).argmax(1).tolist()]
+    def predict(self, texts: Sequence[str]) -> list[Label]:
+        """Returns the label of each text, in the type of the labels it was trained on: text, int, float or bool."""
+        labels = self.pipeline.labels
+        return [labels[index] for index in self.predict_proba(texts).argmax(1).tolist()]
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Returns probabilities, a row per text and a column per class (`study.pipeline.config.classes`)."""

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +22,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from textune.config.base import Config
 from textune.config.study import ModelConfig
-from textune.data import Examples, Keep, Reading, encode, eval_batches
+from textune.data import Examples, Keep, Label, LabelType, Reading, as_texts, encode, eval_batches, typed_label
 from textune.devices import device
 from textune.errors import TextuneError, plain
 from textune.models import TransformerConfig
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from textune.models.nets.base import TextClassifier
     from textune.models.nets.hugging_face import Layout
 
-__all__ = ["SETTINGS", "Pipeline", "PipelineConfig", "as_texts"]
+__all__ = ["SETTINGS", "Pipeline", "PipelineConfig"]
 
 SETTINGS = "textune.json"
 """The file that a folder is known by."""
@@ -49,6 +48,7 @@ class PipelineConfig(Config):
     format: Literal[2] = Field(2, description="changes when an older Textune could not read it")
     textune: str = Field(__version__, description="the version that wrote it")
     classes: tuple[str, ...] = Field((), strict=False, description="class names, in the order of the outputs")
+    labels: LabelType = Field("text", description="the type of the labels in the data it was trained on")
     max_length: int | None = Field(256, ge=1, description="tokens that are read of a text; null: all")
     keep: Keep = Field("start", description="which part of a longer text is read")
     precision: str = Field("fp32", description="what probabilities are computed in")
@@ -135,6 +135,11 @@ class Pipeline:
             ) from error
         return cls(config, model.eval().to(device()), tokenizer)
 
+    @property
+    def labels(self) -> list[Label]:
+        """The classes, in the order of the outputs, in the type that the labels of the data had."""
+        return [typed_label(name, self.config.labels) for name in self.config.classes]
+
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Returns probabilities_NK of texts, in their order; what is missing (None, NaN) counts as an empty text.
 
@@ -143,7 +148,7 @@ class Pipeline:
         """
         if isinstance(texts, str):
             raise TextuneError("a list of texts is predicted, and one text was given; put it into a list: [text]")
-        given = as_texts(texts)
+        given = as_texts(texts, lambda row: f"row {row} of the texts")
         if not given:
             return np.zeros((0, len(self.config.classes)), dtype=np.float32)
         return self.predict_examples(encode(self.tokenizer, given))
@@ -157,11 +162,6 @@ class Pipeline:
         cut, tokens = (self.config.max_length, self.config.keep), self.model.encoder.tokens_per_batch
         batches = eval_batches(examples, labels, rows, *cut, tokens_per_batch=tokens)
         return predict(self.model, batches, self.config.precision).probabilities_NK
-
-
-def as_texts(values: Iterable[Any]) -> list[str]:
-    """Returns the cells of a column as texts, an empty one where a cell holds nothing: None, or a NaN as of pandas."""
-    return ["" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value) for value in values]
 
 
 def _read_config(folder: Path, *, allow_plugins: bool) -> PipelineConfig:

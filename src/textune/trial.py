@@ -285,6 +285,7 @@ class _Training:
         return Pipeline(
             PipelineConfig(
                 classes=self.prepared.classes,
+                labels=self.prepared.rows.label_type,
                 max_length=self.max_length,
                 keep=self.keep,
                 precision=precision,

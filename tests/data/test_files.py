@@ -216,7 +216,7 @@ GOOD = "text,label\ngood,pos\nbad,neg\n"
             "x.jsonl",
             b'{"text": ["a"], "label": 1}\n',
             {},
-            r"line 1: column 'text' holds \['a'\], a list; allowed: text or a number",
+            r"line 1: column 'text' holds \['a'\], a list; allowed: text, a number or a date",
         ),
         (
             "x.jsonl",

@@ -12,6 +12,8 @@ from textune.data.base import (
     Examples,
     Fold,
     Keep,
+    Label,
+    LabelType,
     Rows,
     SplitConfig,
     Splits,
@@ -36,8 +38,9 @@ from textune.data.rolling import RollingConfig
 from textune.data.split import GivenConfig, HoldoutConfig, KfoldConfig
 from textune.data.sst import SstConfig
 from textune.data.synthetic import SyntheticConfig
-from textune.data.tables import Table, lines_as_table, read_table
+from textune.data.tables import Table, lines_as_table, read_table, whole_characters
 from textune.data.tokenizer import CharactersConfig, WordsConfig, encode
+from textune.data.values import as_texts, typed_label
 from textune.data.vectors import WordVectors, load_vectors
 from textune.data.wordpiece import WordpieceConfig
 
@@ -64,6 +67,8 @@ __all__ = [
     "ImdbConfig",
     "Keep",
     "KfoldConfig",
+    "Label",
+    "LabelType",
     "Parts",
     "Prepared",
     "PretrainedConfig",
@@ -82,6 +87,7 @@ __all__ = [
     "WordVectors",
     "WordpieceConfig",
     "WordsConfig",
+    "as_texts",
     "content_key",
     "cut_examples",
     "data_line",
@@ -104,4 +110,6 @@ __all__ = [
     "redraw",
     "too_large",
     "train_batches",
+    "typed_label",
+    "whole_characters",
 ]

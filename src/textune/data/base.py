@@ -32,6 +32,8 @@ __all__ = [
     "Examples",
     "Fold",
     "Keep",
+    "Label",
+    "LabelType",
     "Rows",
     "SplitConfig",
     "Splits",
@@ -51,6 +53,9 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]")
 Keep = Literal["start", "end", "both"]
 """What stays of a text that is too long; `both` keeps its first and last halves."""
 
+Label = str | int | float | bool
+LabelType = Literal["text", "integer", "float", "boolean"]
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -62,6 +67,7 @@ class Rows:
         texts: N texts.
         labels_N: class index of each row, int64.
         classes: class names, in the order of the indices.
+        label_type: the type that the labels have in the source, of which `classes` are the names.
         split_N: UNASSIGNED, TRAIN, VALID or TEST as the source gives it, int8.
         groups_N: rows with the same number must stay in the same part; int64, None if every row stands alone.
         dates_N: datetime64[D], None if the data is not dated.
@@ -83,6 +89,7 @@ class Rows:
     dates_N: NDArray[np.datetime64] | None = None
     scored_N: NDArray[np.bool_] | None = None
     source_rows_N: NDArray[np.int64] | None = None
+    label_type: LabelType = "text"
     skipped: Mapping[str, int] = field(default_factory=dict)
     changed: Mapping[str, int] = field(default_factory=dict)
     sources: tuple[str, ...] = ()

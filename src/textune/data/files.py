@@ -18,7 +18,14 @@ from textune.data.locate import locate
 from textune.data.reading import Reading
 from textune.data.sampling import fingerprinted, sample
 from textune.data.tables import Table, read_table
-from textune.data.values import class_order, parse_group, parse_label, parse_text
+from textune.data.values import (
+    class_order,
+    label_type,
+    parse_cells,
+    parse_label,
+    parse_text,
+    plain_value,
+)
 from textune.errors import DataError, quoted
 from textune.registry import register
 
@@ -105,12 +112,13 @@ class Part:
         texts = self._parsed(config.text, "text", parse_text)
         labels = self._parsed(config.label, "label", parse_label)
         dates = self._parsed(config.date, "date", parse_date) if config.date else None
-        groups = self._parsed(config.group, "group", parse_group) if config.group else None
+        groups = self._parsed(config.group, "group", parse_label) if config.group else None
         splits = self._splits(config.split) if given == UNASSIGNED else None
         kept = [row for row in range(len(table)) if self._usable(row, texts, labels, dates)]
         self.kept_N = np.array(kept, dtype=np.int64)
         self.texts: list[str] = [texts[row] for row in kept]
         self.labels: list[str] = [labels[row] for row in kept]
+        self.label_types = self._types(config.label, kept)
         self.dates: list[date] | None = [dates[row] for row in kept] if dates else None
         self.groups: list[str | None] | None = [groups[row] for row in kept] if groups else None
         self.splits: list[int] = [splits[row] if splits else given for row in kept]
@@ -129,13 +137,14 @@ class Part:
         return self.table.columns[column]
 
     def _parsed(self, column: str, setting: str, parse: Callable[[Any], Any]) -> list[Any]:
-        parsed = []
-        for row, value in enumerate(self._column(column, setting)):
-            try:
-                parsed.append(parse(value))
-            except ValueError as error:
-                raise DataError(f"{self.table.where(row)}: column '{column}' holds {quoted(value)}, {error}") from None
-        return parsed
+        return parse_cells(
+            self._column(column, setting), parse, lambda row: f"{self.table.where(row)}: column '{column}'"
+        )
+
+    def _types(self, column: str, rows: Sequence[int]) -> set[type]:
+        """Returns the types of cells that are not missing; a text of a file that has nothing but texts says nothing."""
+        cells = self.table.columns[column]
+        return {type(plain_value(cells[row])) for row in rows} - (set() if self.table.typed else {str})
 
     def _splits(self, column: str | None) -> list[int] | None:
         """Reads the split column; one that is not named counts only where one of its values is a split."""
@@ -172,6 +181,9 @@ def join(config: FilesConfig, parts: Sequence[Part], order: Sequence[str] = ()) 
     sources = tuple(part.table.name for part in parts)
     skipped = {why: count for part in parts for why, count in part.reasons().items()}
     labels = [label for part in parts for label in part.labels]
+    kind = label_type(set(labels), set[type]().union(*(part.label_types for part in parts)))
+    if kind == "boolean":  # "true" of JSON, "True" of Python and "TRUE" of a spreadsheet
+        labels = [label.lower() for label in labels]
     where = ", ".join(sources)
     if not labels:
         counts = ", ".join(f"{count} with {why}" for why, count in skipped.items())
@@ -196,6 +208,7 @@ def join(config: FilesConfig, parts: Sequence[Part], order: Sequence[str] = ()) 
         texts=[text for part in parts for text in part.texts],
         labels_N=np.array([index[label] for label in labels], dtype=np.int64),
         classes=classes,
+        label_type=kind,
         split_N=np.array([split for part in parts for split in part.splits], dtype=np.int8),
         groups_N=_group_numbers(groups) if config.group else None,
         dates_N=np.array(dates, dtype="datetime64[D]") if config.date else None,

@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 from pydantic import Field
 
 from textune.data.base import TEST, TRAIN, VALID, DataConfig, Rows
 from textune.data.files import SPLIT_WORDS, FilesConfig, Part, join
 from textune.data.locate import locate_set
 from textune.data.sampling import fingerprinted, sample
-from textune.data.tables import Table
+from textune.data.tables import Table, shortest_floats
 from textune.errors import DataError, MissingDependencyError, plain
 from textune.registry import register
 
@@ -119,7 +120,7 @@ def _no_split(folder: Path, name: str, setting: str, splits: Collection[str]) ->
 def _table(name: str, rows: Dataset, texts: Sequence[str], columns: FilesConfig) -> tuple[Table, tuple[str, ...]]:
     """Returns the columns that count as those of a file, and the class names in their order, if the set tells it."""
     wanted = {columns.label, *texts, *([columns.group] if columns.group else [])}
-    kept = {column: list(rows[column]) for column in wanted if column in rows.features}
+    kept = {column: _cells(rows, column) for column in wanted if column in rows.features}
     classes: tuple[str, ...] = tuple(getattr(rows.features.get(columns.label), "names", None) or ())
     if classes:
         labels = kept[columns.label]
@@ -127,7 +128,15 @@ def _table(name: str, rows: Dataset, texts: Sequence[str], columns: FilesConfig)
     if len(texts) > 1 and all(text in kept for text in texts):
         pairs = zip(*(kept[text] for text in texts), strict=True)
         kept[columns.text] = [" ".join(str(each) for each in pair if each is not None) for pair in pairs]
-    return Table(name, tuple(rows.column_names), kept, "row", range(1, len(rows) + 1)), classes
+    names = tuple(dict.fromkeys((*rows.column_names, *kept)))
+    return Table(name, names, kept, "row", range(1, len(rows) + 1)), classes
+
+
+def _cells(rows: Dataset, column: str) -> list[Any]:
+    width = getattr(rows.features[column], "dtype", None)
+    if width not in ("float16", "float32"):
+        return list(rows[column])
+    return shortest_floats(rows[column], np.float16 if width == "float16" else np.float32)
 
 
 def _splits(folder: Path, subset: str | None, scratch: Path) -> Mapping[str, Dataset]:

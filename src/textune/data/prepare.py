@@ -238,7 +238,7 @@ def load_rows(data: DataConfig, folders: Sequence[Path], seed: int, cache: Cache
     if files is None:
         return rows, None
     places = hashlib.sha256(rows.in_source(np.arange(len(rows))).tobytes()).hexdigest()
-    key = content_key("rows", FORMAT, rows.fingerprint, places)
+    key = content_key("rows", FORMAT, rows.fingerprint, places, rows.label_type)
     folder = cache.folder(key, lambda folder: _write_rows(rows, folder))
     told = {"sources": list(rows.sources), "skipped": dict(rows.skipped), "changed": dict(rows.changed)}
     note = {"rows": key, "files": files, **told}
@@ -276,7 +276,9 @@ def _write_rows(rows: Rows, folder: Path) -> None:
         column = getattr(rows, name)
         if column is not None:
             np.save(folder / f"{name}.npy", column)
-    _write_json(folder / "rows.json", {"classes": rows.classes, "fingerprint": rows.fingerprint})
+    _write_json(
+        folder / "rows.json", {"classes": rows.classes, "label_type": rows.label_type, "fingerprint": rows.fingerprint}
+    )
 
 
 def _read_rows(folder: Path, note: dict[str, Any]) -> Rows:
@@ -285,6 +287,7 @@ def _read_rows(folder: Path, note: dict[str, Any]) -> Rows:
     return Rows(
         texts=_Texts(_opened(folder, "texts"), _opened(folder, "offsets")),
         classes=tuple(told["classes"]),
+        label_type=told["label_type"],
         fingerprint=told["fingerprint"],
         skipped=note["skipped"],
         changed=note["changed"],

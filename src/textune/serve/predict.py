@@ -16,9 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from textune.data import CommandReading, Reading, Table, lines_as_table, lines_of, locate_given, read_table, too_large
+from textune.data import (
+    CommandReading,
+    Label,
+    Reading,
+    Table,
+    as_texts,
+    lines_as_table,
+    lines_of,
+    locate_given,
+    read_table,
+    too_large,
+    whole_characters,
+)
 from textune.errors import DataError, TextuneError, plain
-from textune.pipeline import SETTINGS, Pipeline, as_texts
+from textune.pipeline import SETTINGS, Pipeline
 from textune.storage import written_atomically
 
 if TYPE_CHECKING:
@@ -34,16 +46,11 @@ _log = logging.getLogger("textune")
 
 @dataclass(frozen=True)
 class Input:
-    """What is to be predicted: columns as they came, and which of them is the text."""
+    """What is to be predicted: columns as they came, and the texts, an empty one where there is none."""
 
     names: tuple[str, ...]
     columns: Mapping[str, Sequence[Any]]
-    text: str
-
-    @property
-    def texts(self) -> list[str]:
-        """The texts; an empty one where there is none."""
-        return as_texts(self.columns[self.text])
+    texts: list[str]
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def predict_file(
         _log.warning(
             "%s of %s texts are empty; their label is what the model guesses of nothing", num_empty, len(given.texts)
         )
-    predictions = predict_table(pipeline, given)
+    predictions = predict_table(pipeline, given, typed=output_format == "jsonl")
     if output is None:
         write_predictions(predictions, _Terminal(sys.stdout) if sys.stdout.isatty() else sys.stdout, output_format)
         return
@@ -146,19 +153,27 @@ def read_input(
         table = lines_as_table("stdin", lines_of(_all_of(stdin, reading), "stdin", reading, newline="\n"), reading)
     else:
         table = read_table(locate_given(file), reading=reading)
+    text = _text_column(table, columns, reading)
+    texts = as_texts(table.columns[text], lambda row: f"{table.where(row)}: column '{text}'")
     cells = {
-        name: [_whole(value) if isinstance(value, str) else value for value in table.columns[name]]
+        name: [whole_characters(value) if isinstance(value, str) else value for value in table.columns[name]]
         for name in table.names
     }
-    return Input(table.names, cells, _text_column(table, columns, reading))
+    return Input(table.names, cells, texts)
 
 
-def predict_table(pipeline: Pipeline, given: Input) -> Predictions:
-    """Predicts every text. Where the input has a column of one of the new names, `predicted.` is put in front."""
+def predict_table(pipeline: Pipeline, given: Input, *, typed: bool = False) -> Predictions:
+    """Predicts every text. Where the input has a column of one of the new names, `predicted.` is put in front.
+
+    Args:
+        pipeline: the model.
+        given: what is to be predicted.
+        typed: whether labels have the type of those it was trained on; otherwise they are class names.
+    """
     classes = pipeline.config.classes
     added = ("label", *(f"probability.{each}" for each in classes))
     names = (*given.names, *(_free_name(name, given.names) for name in added))
-    return Predictions(names, _predicted_rows(pipeline, given))
+    return Predictions(names, _predicted_rows(pipeline, given, pipeline.labels if typed else classes))
 
 
 def write_predictions(predictions: Predictions, stream: SupportsWrite[str], output_format: str) -> None:
@@ -195,7 +210,7 @@ class _Rows:
 
 def _json_line(record: Mapping[str, Any]) -> str:
     try:
-        return _whole(json.dumps(_strict(record), ensure_ascii=False, allow_nan=False, default=str)) + "\n"
+        return whole_characters(json.dumps(_strict(record), ensure_ascii=False, allow_nan=False, default=str)) + "\n"
     except RecursionError:
         raise _too_deep() from None
 
@@ -211,7 +226,7 @@ def _strict(value: Any) -> Any:
 
 def _cell(value: Any) -> Any:
     try:
-        return _whole(str(value)) if isinstance(value, list | dict) else value
+        return whole_characters(str(value)) if isinstance(value, list | dict) else value
     except RecursionError:
         raise _too_deep() from None
 
@@ -220,13 +235,13 @@ def _too_deep() -> DataError:
     return DataError("the input has a column of lists in lists too deep to write; leave that column out")
 
 
-def _predicted_rows(pipeline: Pipeline, given: Input) -> Iterator[tuple[Any, ...]]:
-    texts, classes = given.texts, pipeline.config.classes
+def _predicted_rows(pipeline: Pipeline, given: Input, labels: Sequence[Label]) -> Iterator[tuple[Any, ...]]:
+    texts = given.texts
     for start in range(0, len(texts), CHUNK):
         probabilities_NK = pipeline.predict(texts[start : start + CHUNK])
         for row, probabilities_K in enumerate(probabilities_NK.tolist(), start):
             columns = (given.columns[name][row] for name in given.names)
-            label = classes[max(range(len(classes)), key=probabilities_K.__getitem__)]
+            label = labels[max(range(len(labels)), key=probabilities_K.__getitem__)]
             yield (*columns, label, *(round(value, 6) for value in probabilities_K))
 
 
@@ -244,11 +259,6 @@ def _text_column(table: Table, columns: Sequence[str], reading: Reading) -> str:
     if len(table.names) == 1 and len(columns) > 1 and not table.divider:
         return table.names[0]
     raise table.refusal(columns[0], "text", reading)
-
-
-def _whole(text: str) -> str:
-    """JSON may hold half of a surrogate pair, which is no text and cannot be written: `?` takes its place."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _free_name(name: str, taken: Sequence[str]) -> str:

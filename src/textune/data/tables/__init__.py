@@ -7,11 +7,11 @@ from collections.abc import Collection
 from textune.data.locate import file_name
 from textune.data.reading import Reading
 from textune.data.tables.lines import lines_as_table, read_lines
-from textune.data.tables.table import Table
+from textune.data.tables.table import Table, shortest_floats, whole_characters
 from textune.errors import DataError
 from textune.storage import redact
 
-__all__ = ["Table", "lines_as_table", "read_table"]
+__all__ = ["Table", "lines_as_table", "read_table", "shortest_floats", "whole_characters"]
 
 _FORMATS = {
     ".csv": "csv",

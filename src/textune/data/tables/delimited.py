@@ -54,7 +54,7 @@ def read_delimited(place: str, wanted: Collection[str] | None, reading: Reading,
         raise DataError(f"{name} has a header and no rows")
     columns: dict[str, list[Any]] = {header.names[index]: values for index, values in kept}
     replaced = replace_halves(columns, reading)
-    return Table(name, header.names, columns, "line", numbers, replaced, header.repeated, header.divider)
+    return Table(name, header.names, columns, "line", numbers, replaced, header.repeated, header.divider, typed=False)
 
 
 class _Header:

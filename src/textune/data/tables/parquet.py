@@ -10,7 +10,7 @@ import numpy as np
 
 from textune.data.locate import is_url
 from textune.data.reading import Reading, either, is_zipped, read_bytes, too_large
-from textune.data.tables.table import Table, replace_halves, unique_names
+from textune.data.tables.table import Table, replace_halves, shortest_floats, unique_names
 from textune.errors import DataError, MissingDependencyError
 from textune.storage import redact
 
@@ -80,6 +80,8 @@ def _values(values: pa.Array, where: str, reading: Reading) -> tuple[list[Any], 
     """Returns an array as Python values, equal texts as one object, and about how many bytes they are."""
     import pyarrow as pa
 
+    if pa.types.is_float16(values.type) or pa.types.is_float32(values.type):
+        return shortest_floats(values.to_pylist(), values.type.to_pandas_dtype()), 8 * len(values)
     if not isinstance(values, pa.DictionaryArray):
         return values.to_pylist(), max(values.nbytes, 8 * len(values))
     used, index = np.unique(values.indices.fill_null(-1).to_numpy(zero_copy_only=False), return_inverse=True)

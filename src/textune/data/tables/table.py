@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from textune.data.reading import Reading, either
 from textune.errors import DataError, quoted, suggestion
@@ -17,6 +19,7 @@ __all__ = [
     "refuse_many",
     "repeated_names",
     "replace_halves",
+    "shortest_floats",
     "unique_names",
     "whole_characters",
 ]
@@ -34,6 +37,7 @@ class Table:
     `names` are all columns of the file; `columns` holds those that were asked for. `replaced` are the rows in which
     something that is no text became U+FFFD. `repeated` are names that several columns have: the first of them is used
     under that name. `divider` is what seems to separate the columns of a file that was read as one column.
+    Cells of a format that has nothing but texts are not `typed`.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Table:
     replaced: frozenset[int] = field(default=frozenset())
     repeated: frozenset[str] = field(default=frozenset())
     divider: str | None = None
+    typed: bool = True
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -118,6 +123,11 @@ def replace_halves(columns: Mapping[str, list[Any]], reading: Reading) -> frozen
                     values[row] = whole_characters(value)
                     replaced.add(row)
     return frozenset(replaced)
+
+
+def shortest_floats(values: Iterable[float | None], width: type[np.floating]) -> list[float | None]:
+    """Returns numbers of fewer bits as their own width writes them: the float32 0.1 is 0.1, not 0.10000000149011612."""
+    return [None if value is None else float(str(width(value))) for value in values]
 
 
 def has_half_a_character(text: str) -> bool:
