@@ -231,7 +231,7 @@ GOOD = "text,label\ngood,pos\nbad,neg\n"
         ("x.csv", b"\xef\xbb\xbf", {}, r"x\.csv is empty$"),
         ("x.parquet", b"PAR1 and nothing else", {}, r"x\.parquet is damaged, or is no parquet file"),
         ("x.csv.gz", b"text,label\n", {}, r"x\.csv\.gz is damaged, or is no gzip file"),
-        ("x.xlsx", b"PK", {}, r"x\.xlsx has an ending that is not known; allowed: \.csv, \.tsv, \.jsonl"),
+        ("x.doc", b"PK", {}, r"x\.doc has an ending that is not known; allowed: \.csv, \.tsv, \.json, \.jsonl"),
     ],
 )
 def test_broken_data_ends_in_one_sentence(tmp_path, name, content, settings, sentence):

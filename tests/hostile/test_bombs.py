@@ -1,11 +1,15 @@
 """Files made to fill the memory: refused in a sentence, while little more than the limit is in memory."""
 
+import bz2
 import gzip
 import json
+import lzma
 import subprocess
 import sys
+import zipfile
 import zlib
 
+import openpyxl
 import pytest
 
 READ = """
@@ -13,7 +17,7 @@ import json, resource, sys
 from pathlib import Path
 from textune.data import FilesConfig
 from textune.errors import DataError
-import pyarrow.parquet
+import openpyxl, pyarrow.parquet
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 FilesConfig(path="small.csv").load([Path(sys.argv[1])], 0)
@@ -99,3 +103,71 @@ def test_a_gzip_file_in_a_gzip_file_is_no_table(tmp_path):
     (tmp_path / "x.csv.gz").write_bytes(gzip.compress(gzip.compress(b"text,label\na,b\n")))
     said, _ = read(tmp_path, "x.csv.gz", 10 * MB)
     assert "is not utf-8" in said or "NUL bytes" in said
+
+
+@pytest.mark.parametrize("ending", ["bz2", "xz", "zip"])
+def test_of_every_compression_no_more_than_the_limit_is_in_memory(tmp_path, ending):
+    path, content = tmp_path / f"x.csv.{ending}", b"\0" * 200 * MB
+    if ending == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("x.csv", content)
+    else:
+        path.write_bytes({"bz2": bz2.compress, "xz": lambda each: lzma.compress(each, preset=0)}[ending](content))
+    assert path.stat().st_size < MB
+    said, memory = read(tmp_path, path.name, 10 * MB)
+    assert f"{path.name} holds more than 10,000,000 bytes once it is decompressed; " in said
+    assert memory < 60 * MB
+
+
+SHEET = (
+    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+    '<row r="1"><c r="A1" t="inlineStr"><is><t>text</t></is></c><c r="B1" t="inlineStr"><is><t>label</t></is></c></row>'
+    "{rows}</sheetData></worksheet>"
+)
+ROW = '<row r="{0}"><c r="A{0}" t="s"><v>0</v></c><c r="B{0}"><v>{1}</v></c></row>'
+
+
+SHARED = (
+    '<Override PartName="/xl/sharedStrings.xml" '
+    'ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml" />'
+)
+
+
+def workbook(folder, rows, shared=""):
+    """Writes an xlsx file whose sheet and shared texts are as given, as Excel has them and the library does not."""
+    openpyxl.Workbook().save(folder / "plain.xlsx")
+    xml = f'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><si><t>{shared}</t></si></sst>'
+    with (
+        zipfile.ZipFile(folder / "plain.xlsx") as plain,
+        zipfile.ZipFile(folder / "x.xlsx", "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for member in plain.namelist():
+            content = plain.read(member)
+            if member.endswith("sheet1.xml"):
+                content = SHEET.format(rows=rows).encode()
+            elif member == "[Content_Types].xml":
+                content = content.replace(b"</Types>", SHARED.encode() + b"</Types>")
+            archive.writestr(member, content)
+        archive.writestr("xl/sharedStrings.xml", xml)
+
+
+class TestAWorkbook:
+    def test_that_is_as_it_should_be_is_read(self, tmp_path):
+        workbook(tmp_path, ROW.format(2, 0) + ROW.format(3, 1), "a text")
+        assert read(tmp_path, "x.xlsx", 10 * MB)[0] == 2
+
+    def test_that_expands_is_refused_before_it_is_parsed(self, tmp_path):
+        workbook(tmp_path, ROW.format(2, 0), "x" * 100 * MB)
+        said, memory = read(tmp_path, "x.xlsx", 10 * MB)
+        assert "x.xlsx holds more than 10,000,000 bytes once it is decompressed" in said
+        assert memory < 60 * MB
+
+    def test_whose_rows_share_a_long_text_is_refused(self, tmp_path):
+        workbook(tmp_path, "".join(ROW.format(row, row % 2) for row in range(2, 1_000)), "x" * MB)
+        said, memory = read(tmp_path, "x.xlsx", 10 * MB)
+        assert "x.xlsx holds more than 10,000,000 bytes of values" in said
+        assert memory < 60 * MB
+
+    def test_with_rows_far_away_is_refused(self, tmp_path):
+        workbook(tmp_path, ROW.format(2, 0) + ROW.format(10**12, 1), "a text")
+        assert "says that a sheet has more than 1,048,576 rows" in read(tmp_path, "x.xlsx", 10 * MB)[0]

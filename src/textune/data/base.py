@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PADDING",
     "SPECIAL_TOKENS",
+    "SPLIT_WORDS",
     "TEST",
     "TRAIN",
     "UNASSIGNED",
@@ -45,6 +46,18 @@ __all__ = [
 
 UNASSIGNED, TRAIN, VALID, TEST = -1, 0, 1, 2
 """What `Rows.split` says of a row as the data came; a split decides what it becomes."""
+
+SPLIT_WORDS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "valid": VALID,
+    "validation": VALID,
+    "val": VALID,
+    "dev": VALID,
+    "test": TEST,
+    "testing": TEST,
+}
+"""What data calls its parts, in lower case."""
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL_TOKENS = ("[PAD]", "[UNK]")

@@ -1,4 +1,4 @@
-"""Data kind `files`: the user's own csv, tsv, jsonl or parquet files, local or at a URL."""
+"""Data kind `files`: the user's own files and folders, local or at a URL."""
 
 # N rows
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field, model_validator
 
-from textune.data.base import TEST, TRAIN, UNASSIGNED, VALID, DataConfig, Rows
+from textune.data.base import SPLIT_WORDS, TEST, TRAIN, UNASSIGNED, VALID, DataConfig, Rows
 from textune.data.dates import parse_date
 from textune.data.locate import locate
 from textune.data.reading import Reading
@@ -29,24 +29,17 @@ from textune.data.values import (
 from textune.errors import DataError, quoted
 from textune.registry import register
 
-__all__ = ["SPLIT_WORDS", "FilesConfig", "Part", "join"]
-
-SPLIT_WORDS = {
-    "train": TRAIN,
-    "training": TRAIN,
-    "valid": VALID,
-    "validation": VALID,
-    "val": VALID,
-    "dev": VALID,
-    "test": TEST,
-    "testing": TEST,
-}
+__all__ = ["FilesConfig", "Part", "join"]
 
 
 class Columns(DataConfig):
     """Which files hold the rows, and what their columns mean."""
 
-    path: str | None = Field(None, description="csv, tsv, jsonl or parquet file (also .gz) or URL with all rows")
+    path: str | None = Field(
+        None,
+        description="file or URL with all rows: csv, tsv, json, jsonl, parquet, xlsx or txt, also as gz, bz2, xz or "
+        "zip; or a folder with a folder of txt files for each label",
+    )
     train: str | None = Field(None, description="file of the train rows, in place of path")
     valid: str | None = Field(None, description="file of the valid rows")
     test: str | None = Field(None, description="file of the test rows")
@@ -85,7 +78,7 @@ class FilesConfig(Reading, Columns):
     def find(self, folders: Sequence[Path]) -> tuple[str, ...]:
         places = tuple(locate(path, folders) for path, _ in self._files if path is not None)
         if not places:
-            raise DataError("data kind 'files' names no file; set data.path to a csv, tsv, jsonl or parquet file")
+            raise DataError("data kind 'files' names no file; set data.path to a file or folder of yours")
         return places
 
     @property

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from textune.data.base import TEST, TRAIN, VALID, DataConfig, Rows
-from textune.data.files import SPLIT_WORDS, FilesConfig, Part, join
+from textune.data.base import SPLIT_WORDS, TEST, TRAIN, VALID, DataConfig, Rows
+from textune.data.files import FilesConfig, Part, join
 from textune.data.locate import locate_set
 from textune.data.sampling import fingerprinted, sample
 from textune.data.tables import Table, shortest_floats

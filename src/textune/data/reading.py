@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
-import zlib
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from urllib.parse import unquote
 from pydantic import Field, ValidationError, field_validator
 
 from textune.config.base import Config
+from textune.data.compression import DAMAGE, NAMES, compression, damages, decompressed, only_member
 from textune.data.locate import file_name, is_url
 from textune.errors import DataError, quoted
 from textune.storage import redact
@@ -29,12 +29,15 @@ __all__ = [
     "MAX_BYTES",
     "CommandReading",
     "EncodingErrors",
+    "Format",
     "Reading",
     "either",
-    "is_zipped",
+    "inner_name",
     "lines",
     "lines_of",
+    "local_or_bytes",
     "read_bytes",
+    "read_text",
     "too_large",
 ]
 
@@ -49,6 +52,7 @@ MARK = "\udcff"
 
 BUFFER = 2**20
 EncodingErrors = Literal["strict", "replace"]
+Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "lines"]
 
 OPTIONS = {
     "encoding": "--encoding",
@@ -66,6 +70,9 @@ PYTHON_ONLY = {"idna", "punycode", "unicode_escape", "raw-unicode-escape", "unic
 class Reading(Config):
     """How files are read, as a study says it. Its model keeps it, so that predictions read files as the study did."""
 
+    format: Format | None = Field(
+        None, description="'lines': one text a line; null: as the file's ending says, and of a folder one text a file"
+    )
     encoding: str = Field("utf-8", description="encoding of text files")
     encoding_errors: EncodingErrors = Field(
         "strict", description="'strict' refuses bytes that are no text; 'replace' puts U+FFFD for them and counts rows"
@@ -73,13 +80,14 @@ class Reading(Config):
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="what separates columns; null: comma in csv, tab in tsv"
     )
-    header: bool = Field(True, description="the first row of csv and tsv names the columns; false: it holds data")
+    header: bool = Field(True, description="the first row of csv, tsv and xlsx names the columns; false: it is data")
     columns: tuple[str, ...] | None = Field(
         None,
         strict=False,
         min_length=1,
-        description="names of the columns of csv and tsv; null: those of the header, or column1, column2, …",
+        description="names of the columns of csv, tsv and xlsx; null: those of the header, or column1, column2, …",
     )
+    sheet: str | None = Field(None, description="sheet of an xlsx file; null: the only one that holds anything")
     quotes: bool = Field(True, description="csv and tsv fields may stand in double quotes; false: quotes are text")
     max_bytes: int = Field(MAX_BYTES, ge=1, description="what a file may hold, decompressed; guards the memory")
 
@@ -100,6 +108,10 @@ class Reading(Config):
         if columns is not None and (len(set(columns)) < len(columns) or not all(columns)):
             raise ValueError("give each column a name of its own")
         return columns
+
+    def format_of(self, told: Format | None) -> Format | None:
+        """Returns the format of a file, where its ending tells one or none."""
+        return self.format or told
 
     def way(self, setting: str, value: object) -> str:
         """Returns how a user changes a setting, for messages; an empty text where there is no way."""
@@ -125,6 +137,10 @@ class CommandReading(Reading):
             wrong = error.errors()[0]
             reason = wrong["msg"].removeprefix("Value error, ")
             raise DataError(f"{OPTIONS[str(wrong['loc'][0])]}: {reason}") from error
+
+    def format_of(self, told: Format | None) -> Format | None:
+        """An ending that tells the format counts: the study's was said of other files."""
+        return told if told not in (None, "lines") else self.format or told
 
     def way(self, setting: str, value: object) -> str:
         return f"set {OPTIONS[setting]} to {value}" if setting in OPTIONS else ""
@@ -152,6 +168,38 @@ def read_bytes(place: str, reading: Reading) -> bytes:
         return stream.read()
 
 
+def local_or_bytes(place: str, reading: Reading) -> str | io.BytesIO:
+    """Returns a plain local file by its path, and the content of a URL or of a compressed file."""
+    return io.BytesIO(read_bytes(place, reading)) if is_url(place) or compression(place) else place
+
+
+def inner_name(place: str) -> str:
+    """Returns what tells of which format a file is once it is decompressed: its path, or the name in an archive.
+
+    Raises:
+        DataError: it is an archive that cannot be read, or has not just one file.
+    """
+    ending = compression(place)
+    if ending != ".zip":
+        return file_name(place).removesuffix(ending)
+    with _source(place) as source:
+        try:
+            return only_member(zipfile.ZipFile(source)).filename.lower()
+        except DataError as error:
+            raise DataError(f"{redact(place)} {error}") from None
+        except DAMAGE as error:
+            raise _damaged(place, error) from error
+
+
+def read_text(place: str, reading: Reading) -> str:
+    """Returns all of a text file, decoded as `lines` does.
+
+    Raises:
+        DataError: it cannot be read or decoded, or is larger than allowed.
+    """
+    return "".join(_decoded(redact(place), lambda: _opened(place, reading), reading, newline=None))
+
+
 def lines(place: str, reading: Reading, newline: str) -> Iterator[str]:
     """Yields the lines of a text file with their ends; bytes that are no text become `MARK` if they may be replaced.
 
@@ -177,7 +225,8 @@ def lines_of(content: bytes, name: str, reading: Reading, newline: str) -> Itera
     yield from _decoded(name, opened, reading, newline)
 
 
-def _decoded(name: str, opened: Opened, reading: Reading, newline: str) -> Iterator[str]:
+def _decoded(name: str, opened: Opened, reading: Reading, newline: str | None) -> Iterator[str]:
+    """Yields lines, or pieces of the whole text where nothing is said to end a line."""
     errors = "strict" if reading.encoding_errors == "strict" else "textune-mark"
     with (
         opened() as stream,
@@ -185,9 +234,9 @@ def _decoded(name: str, opened: Opened, reading: Reading, newline: str) -> Itera
     ):
         number = 0
         try:
-            while line := text.readline(LONGEST_LINE + 1):
+            while line := text.read(BUFFER) if newline is None else text.readline(LONGEST_LINE + 1):
                 number += 1
-                if len(line) > LONGEST_LINE:
+                if newline is not None and len(line) > LONGEST_LINE:
                     raise DataError(
                         f"{name}, line {number} is longer than {LONGEST_LINE:,} characters, too long for a text; "
                         "end its lines with line feeds, or check that it is a text file"
@@ -208,16 +257,20 @@ def too_large(name: str, reading: Reading, unit: str = "bytes") -> DataError:
     return DataError(f"{name} holds more than {reading.max_bytes:,} {unit}; {advice}")
 
 
-def is_zipped(place: str) -> bool:
-    return file_name(place).endswith(".gz")
-
-
 @contextmanager
 def _opened(place: str, reading: Reading) -> Iterator[io.BufferedReader[_Bounded]]:
     with _source(place) as source:
-        zipped = is_zipped(place)
-        content = gzip.GzipFile(fileobj=source) if zipped else source
-        with closing(content), io.BufferedReader(_Bounded(content, place, reading, zipped=zipped), BUFFER) as stream:
+        ending = compression(place)
+        try:
+            content = decompressed(source, ending)
+        except DataError as error:
+            raise DataError(f"{redact(place)} {error}") from None
+        except DAMAGE as error:
+            raise _damaged(place, error) from error
+        with (
+            closing(content),
+            io.BufferedReader(_Bounded(content, place, reading, zipped=bool(ending)), BUFFER) as stream,
+        ):
             yield stream
 
 
@@ -246,6 +299,10 @@ def _unreadable(place: str, error: Exception) -> DataError:
     return DataError(f"{redact(place)} cannot be read: {type(error).__name__}: {reason}")
 
 
+def _damaged(place: str, error: Exception) -> DataError:
+    return DataError(f"{redact(place)} is damaged, or is no {NAMES[compression(place)]} file: {error}")
+
+
 def _secrets(url: str) -> list[str]:
     """Returns what a URL says beside its host and path, as written and as meant, longest first."""
     authority, _, query = url.partition("://")[2].partition("?")
@@ -257,7 +314,7 @@ def _secrets(url: str) -> list[str]:
 class _Bounded(io.RawIOBase):
     """Passes bytes on until they are too many, and turns what reading them raises into sentences."""
 
-    def __init__(self, source: IO[bytes] | gzip.GzipFile, place: str, reading: Reading, *, zipped: bool) -> None:
+    def __init__(self, source: IO[bytes], place: str, reading: Reading, *, zipped: bool) -> None:
         self._source, self._place, self._reading, self._zipped = source, place, reading, zipped
         self._position = 0
         self.num_lines = 0
@@ -272,9 +329,9 @@ class _Bounded(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         try:
             content = self._source.read(len(view))
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DataError(f"{redact(self._place)} is damaged, or is no gzip file: {error}") from error
         except Exception as error:
+            if self._zipped and damages(error):
+                raise _damaged(self._place, error) from error
             raise _unreadable(self._place, error) from None
         self._position += len(content)
         if self._position > self._reading.max_bytes:

@@ -1,60 +1,80 @@
-"""Files of the formats that Textune reads, each also as .gz, as tables that know where each row is."""
+"""Files of the formats that Textune reads and folders of texts, as tables that know where each row is."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from textune.data.locate import file_name
-from textune.data.reading import Reading
+from textune.data.compression import NAMES
+from textune.data.reading import Format, Reading, either, inner_name
 from textune.data.tables.lines import lines_as_table, read_lines
 from textune.data.tables.table import Table, shortest_floats, whole_characters
 from textune.errors import DataError
 from textune.storage import redact
 
-__all__ = ["Table", "lines_as_table", "read_table", "shortest_floats", "whole_characters"]
+__all__ = ["FORMATS", "Table", "lines_as_table", "read_table", "shortest_floats", "whole_characters"]
 
-_FORMATS = {
+FORMATS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
+    ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".txt": "lines",
+    ".xlsx": "xlsx",
 }
+"""Which format an ending tells."""
 
 
 def read_table(place: str, wanted: Collection[str] | None = None, reading: Reading = Reading()) -> Table:  # noqa: B008
-    """Reads a local file or URL; its format is told by its name.
+    """Reads a local file or URL, or a local folder of texts; a file's format is told by its name.
 
     Args:
         place: as `locate` gives it.
         wanted: the columns to keep where the file has them; None keeps all.
-        reading: encoding, limits, and what separates columns.
+        reading: format where the name does not tell it, encoding, limits, and what separates columns.
 
     Raises:
         DataError: the file is missing, empty, damaged, too large, or of a format that is not known; names the line.
     """
-    format_ = _format(place)
-    if format_ == "parquet":
-        from textune.data.tables.parquet import read_parquet
+    from textune.data.tables.folder import is_folder, read_folder
 
-        return read_parquet(place, wanted, reading)
-    if format_ == "jsonl":
-        from textune.data.tables.json_lines import read_json_lines
+    if is_folder(place):
+        return read_folder(place, wanted, reading)
+    match _format(place, reading):
+        case "parquet":
+            from textune.data.tables.parquet import read_parquet
 
-        return read_json_lines(place, wanted, reading)
-    if format_ == "lines":
-        return read_lines(place, reading)
-    from textune.data.tables.delimited import read_delimited
+            return read_parquet(place, wanted, reading)
+        case "xlsx":
+            from textune.data.tables.workbook import read_workbook
 
-    return read_delimited(place, wanted, reading, reading.delimiter or ("\t" if format_ == "tsv" else ","))
+            return read_workbook(place, wanted, reading)
+        case "jsonl":
+            from textune.data.tables.json_lines import read_json_lines
+
+            return read_json_lines(place, wanted, reading)
+        case "json":
+            from textune.data.tables.json_document import read_json
+
+            return read_json(place, wanted, reading)
+        case "lines":
+            return read_lines(place, reading)
+        case format_:
+            from textune.data.tables.delimited import read_delimited
+
+            return read_delimited(place, wanted, reading, reading.delimiter or ("\t" if format_ == "tsv" else ","))
 
 
-def _format(place: str) -> str:
-    path = file_name(place).removesuffix(".gz")
-    for suffix, format_ in _FORMATS.items():
-        if path.endswith(suffix):
-            return format_
-    allowed = ", ".join(_FORMATS)
-    raise DataError(f"{redact(place)} has an ending that is not known; allowed: {allowed}, each also followed by .gz")
+def _format(place: str, reading: Reading) -> Format:
+    name = inner_name(place)
+    told = next((format_ for suffix, format_ in FORMATS.items() if name.endswith(suffix)), None)
+    found = reading.format_of(told)
+    if found is None:
+        ways = either("rename it", reading.way("format", "what it is"))
+        raise DataError(
+            f"{redact(place)} has an ending that is not known; allowed: {', '.join(FORMATS)}, each also followed by "
+            f"{', '.join(NAMES)}; {ways}"
+        )
+    return found

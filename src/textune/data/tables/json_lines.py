@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from textune.data.reading import Reading, lines
@@ -11,30 +11,50 @@ from textune.data.tables.table import Table, has_half_a_character, refuse_many, 
 from textune.errors import DataError
 from textune.storage import redact
 
-__all__ = ["read_json_lines"]
+__all__ = ["read_json_lines", "records_as_table"]
 
 
 def read_json_lines(place: str, wanted: Collection[str] | None, reading: Reading) -> Table:
     """Reads a file with one JSON object a line; blank lines are skipped."""
     name = redact(place)
+    return records_as_table(name, "line", _json_lines(name, place, reading), wanted, reading)
+
+
+def records_as_table(
+    name: str,
+    unit: str,
+    numbered: Iterable[tuple[int, dict[str, Any]]],
+    wanted: Collection[str] | None,
+    reading: Reading,
+) -> Table:
+    """Returns objects as a table; they may lack columns.
+
+    Args:
+        name: of the file.
+        unit: what their numbers count.
+        numbered: the objects with their numbers.
+        wanted: the columns to keep; None keeps all.
+        reading: how the file is read.
+
+    Raises:
+        DataError: there is no object, or its names are too many or no text.
+    """
     names: dict[str, None] = {}
     records: list[dict[str, Any]] = []
     numbers: list[int] = []
-    for number, record in _json_lines(name, place, reading):
+    for number, record in numbered:
         if not record.keys() <= names.keys():
             names.update(dict.fromkeys(record))
             for key in record:
                 if has_half_a_character(key):
-                    raise DataError(
-                        f"{name}, line {number} names a column with half of a surrogate pair; mend the line"
-                    )
+                    raise DataError(f"{name}, {unit} {number} names a column with half of a surrogate pair; mend it")
             refuse_many(name, len(names))
         records.append(record if wanted is None else {key: record[key] for key in wanted if key in record})
         numbers.append(number)
     if not records:
         raise DataError(f"{name} is empty")
     columns = {key: [record.get(key) for record in records] for key in names if wanted is None or key in wanted}
-    return Table(name, tuple(names), columns, "line", numbers, replace_halves(columns, reading))
+    return Table(name, tuple(names), columns, unit, numbers, replace_halves(columns, reading))
 
 
 def _json_lines(name: str, place: str, reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:

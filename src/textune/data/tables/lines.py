@@ -23,4 +23,6 @@ def lines_as_table(name: str, given: Iterable[str], reading: Reading) -> Table:
     """Returns lines as a table of one column. Only a line feed ends a text, blank lines are empty texts."""
     texts = [line.removesuffix("\n").removesuffix("\r") for line in given]
     columns = {TEXT: texts}
-    return Table(name, (TEXT,), columns, "line", range(1, len(texts) + 1), replace_halves(columns, reading))
+    return Table(
+        name, (TEXT,), columns, "line", range(1, len(texts) + 1), replace_halves(columns, reading), typed=False
+    )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textune.data.locate import is_url
-from textune.data.reading import Reading, either, is_zipped, read_bytes, too_large
-from textune.data.tables.table import Table, replace_halves, shortest_floats, unique_names
+from textune.data.reading import Reading, either, local_or_bytes, too_large
+from textune.data.tables.header import repeated_names, unique_names
+from textune.data.tables.table import Table, replace_halves, shortest_floats
 from textune.errors import DataError, MissingDependencyError
 from textune.storage import redact
 
@@ -33,22 +33,23 @@ def read_parquet(place: str, wanted: Collection[str] | None, reading: Reading) -
         import pyarrow as pa
     except ImportError as error:
         raise MissingDependencyError(f"reading {name}", "pyarrow", "parquet") from error
-    in_memory = is_url(place) or is_zipped(place)
-    content: Any = io.BytesIO(read_bytes(place, reading)) if in_memory else place
+    content = local_or_bytes(place, reading)
     try:
-        columns, names, num_rows = _read(content, wanted, name, reading)
+        columns, header, num_rows = _read(content, wanted, name, reading)
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{name} is damaged, or is no parquet file: {reason}") from error
     if not num_rows:
         raise DataError(f"{name} has no rows")
-    return Table(name, names, columns, "row", range(1, num_rows + 1), replace_halves(columns, reading))
+    replaced = replace_halves(columns, reading)
+    names, repeated = unique_names(name, header), repeated_names(header)
+    return Table(name, names, columns, "row", range(1, num_rows + 1), replaced, repeated)
 
 
 def _read(
-    content: Any, wanted: Collection[str] | None, name: str, reading: Reading
-) -> tuple[dict[str, list[Any]], tuple[str, ...], int]:
-    """Returns the columns, the names of all columns, and the number of rows.
+    content: str | io.BytesIO, wanted: Collection[str] | None, name: str, reading: Reading
+) -> tuple[dict[str, list[Any]], list[str], int]:
+    """Returns the columns by names that differ, the names of all columns as they are, and the number of rows.
 
     What the file says of its size is not asked: pyarrow ends the process where a column's metadata is damaged, and only
     reading raises. Nor need it be: a page, the least that is decompressed, has 2 GiB at most by its format.
@@ -58,14 +59,23 @@ def _read(
 
     with pq.ParquetFile(content) as file:
         schema = file.schema_arrow
-        names = unique_names(name, list(schema.names))
-    kept = [column for column in names if wanted is None or column in wanted]
+        header = list(schema.names)
+    names: dict[str, list[str]] = {}
+    for own, unique in zip(header, unique_names(name, header), strict=True):
+        names.setdefault(own, []).append(unique)
+    # Columns are asked for by their own names, and those of one name come together.
+    asked = [own for own, unique in names.items() if wanted is None or not {*unique}.isdisjoint(wanted)]
+    kept = [unique for own in asked for unique in names[own]]
     # Texts come as numbers of distinct values: a million copies of one text take the room of one.
-    flat = [column for column in kept if not pa.types.is_nested(schema.field(column).type)]
+    flat = [
+        column
+        for column in asked
+        if not any(pa.types.is_nested(schema.field(place).type) for place in schema.get_all_field_indices(column))
+    ]
     with pq.ParquetFile(content, read_dictionary=flat) as file:
         columns: dict[str, list[Any]] = {column: [] for column in kept}
         num_bytes = num_rows = 0
-        for batch in file.iter_batches(ROWS_AT_ONCE, columns=kept):
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=asked):
             for column, values in zip(kept, batch.columns, strict=True):
                 read, size = _values(values, f"{name}, row {num_rows + 1} or one of the next", reading)
                 columns[column] += read
@@ -73,7 +83,7 @@ def _read(
             if num_bytes > reading.max_bytes:
                 raise too_large(name, reading, "bytes of values")
             num_rows += len(batch)
-        return columns, names, file.metadata.num_rows
+        return columns, header, file.metadata.num_rows
 
 
 def _values(values: pa.Array, where: str, reading: Reading) -> tuple[list[Any], int]:

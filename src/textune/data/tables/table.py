@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,10 +16,8 @@ __all__ = [
     "Table",
     "has_half_a_character",
     "refuse_many",
-    "repeated_names",
     "replace_halves",
     "shortest_floats",
-    "unique_names",
     "whole_characters",
 ]
 
@@ -32,7 +29,7 @@ MOST_COLUMNS = 10_000
 
 @dataclass(frozen=True)
 class Table:
-    """One file in memory. Row i stands at `unit` (line or row) `numbers[i]` of the file `name`, counted from 1.
+    """One file in memory. Row i stands at `unit` (line, row, or file of a folder) `numbers[i]` of the file `name`.
 
     `names` are all columns of the file; `columns` holds those that were asked for. `replaced` are the rows in which
     something that is no text became U+FFFD. `repeated` are names that several columns have: the first of them is used
@@ -44,7 +41,7 @@ class Table:
     names: tuple[str, ...]
     columns: Mapping[str, Sequence[Any]]
     unit: str
-    numbers: Sequence[int]
+    numbers: Sequence[int | str]
     replaced: frozenset[int] = field(default=frozenset())
     repeated: frozenset[str] = field(default=frozenset())
     divider: str | None = None
@@ -83,29 +80,6 @@ class Table:
 
     def where(self, row: int) -> str:
         return f"{self.name}, {self.unit} {self.numbers[row]}"
-
-
-def unique_names(name: str, header: Sequence[str]) -> tuple[str, ...]:
-    """Returns the names of the columns. One without a name, or whose name came before, gets one with its place.
-
-    Raises:
-        DataError: they are too many.
-    """
-    refuse_many(name, len(header))
-    taken, names = set(header), dict[str, None]()
-    for place, column in enumerate(header, start=1):
-        unique = column
-        if not column or column in names:
-            unique = f"{column} ({place})" if column else f"column{place}"
-            while unique in taken:
-                unique += "'"
-            taken.add(unique)
-        names[unique] = None
-    return tuple(names)
-
-
-def repeated_names(header: Sequence[str]) -> frozenset[str]:
-    return frozenset(column for column, count in Counter(header).items() if column and count > 1)
 
 
 def refuse_many(name: str, num_columns: int) -> None:
