@@ -54,12 +54,19 @@ class Problem:
         return plain(": ".join(part for part in (self.where, self.path, self.message) if part))
 
 
+MOST_PROBLEMS = 50
+"""Lines that a person reads."""
+
+
 class StudyError(TextuneError):
-    """The study is wrong. `problems` holds all of them, in the order of the file."""
+    """The study is wrong. `problems` holds all of them, in the order of the file; the text lists the first ones."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        lines = [str(problem) for problem in self.problems[:MOST_PROBLEMS]]
+        if more := len(self.problems) - len(lines):
+            lines.append(f"and {more:,} more problem{'' if more == 1 else 's'}")
+        super().__init__("\n".join(lines))
 
 
 class DataError(TextuneError):

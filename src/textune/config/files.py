@@ -1,7 +1,8 @@
 """Study files: YAML or JSON text to plain values, with the line of every setting.
 
 The YAML read here is the JSON-like core of YAML 1.2: `1e-3` is a number, `no` and `2024-01-01` are text, only `true`
-and `false` are booleans; a key given twice is an error, and aliases cannot grow a small file into a large one.
+and `false` are booleans; a key given twice is an error, and aliases cannot grow a small file into a large one. The size
+of a file is bounded while it is parsed, far above what a study needs, so that another file is refused at once.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import yaml
 from textune.errors import Problem, StudyError
 
 __all__ = [
+    "MAX_BYTES",
     "MAX_DEPTH",
     "MAX_INTEGER",
     "MAX_NODES",
@@ -25,13 +27,16 @@ __all__ = [
     "StudyLoader",
     "parse",
     "parse_value",
+    "too_long",
     "too_much",
 ]
 
 Path = tuple[str | int, ...]
-MAX_NODES = 20_000
+MAX_NODES = 5_000
+"""Keys and values. Each value of a choice is tried out in the study, which takes a fraction of a millisecond."""
+
 MAX_DEPTH = 50
-MAX_BYTES = 4_000_000
+MAX_BYTES = 200_000
 MAX_INTEGER = 2**63 - 1
 TOO_LONG = f"is a number of too many digits; whole numbers go up to {MAX_INTEGER:,}"
 
@@ -55,8 +60,21 @@ class Document:
         return self.source
 
 
+class _TooManyNodesError(Exception):
+    """Ends the parsing of a study that has more nodes than any needs."""
+
+
 class StudyLoader(yaml.SafeLoader):
-    """PyYAML's parser with YAML 1.2's idea of what a plain word means."""
+    """PyYAML's parser with YAML 1.2's idea of what a plain word means, and a bound on how much it takes in."""
+
+    _num_nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._num_nodes += 1
+        if self._num_nodes > MAX_NODES:
+            raise _TooManyNodesError
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML reads it from the class
 
@@ -83,8 +101,6 @@ def parse(text: str, source: str = "study", *, as_json: bool = False) -> Documen
     Raises:
         StudyError: the text is no YAML (or JSON), no mapping, names a key twice, or is nested beyond reason.
     """
-    if len(text) > MAX_BYTES:
-        raise StudyError([Problem(source, "", f"is larger than {MAX_BYTES:,} bytes; a study file is a few kilobytes")])
     builder = _Builder(source)
     if as_json:
         values = _json(text, source)
@@ -112,8 +128,12 @@ def parse_value(text: str, source: str = "--set") -> Any:
 
 
 def _compose(text: str, source: str) -> yaml.Node | None:
+    if len(text) > MAX_BYTES:
+        raise too_long(source)
     try:
         node: yaml.Node | None = yaml.compose(text, Loader=StudyLoader)
+    except _TooManyNodesError:
+        raise too_much(source, MAX_NODES + 1) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{source}:{mark.line + 1}" if mark else source
@@ -131,16 +151,23 @@ def _json(text: str, source: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise StudyError([Problem(f"{source}:{error.lineno}", "", f"is not valid JSON: {error.msg}")]) from error
-    except (RecursionError, ValueError) as error:
+    except RecursionError as error:
+        raise StudyError([Problem(source, "", f"is nested deeper than {MAX_DEPTH} levels")]) from error
+    except ValueError as error:
         raise StudyError([Problem(source, "", f"is not valid JSON: {error}")]) from error
+
+
+def too_long(source: str) -> StudyError:
+    """Returns the error of a study of more bytes than any needs."""
+    message = f"is larger than {MAX_BYTES:,} bytes; a study file is a few kilobytes, so check that this is one"
+    return StudyError([Problem(source, "", message)])
 
 
 def too_much(source: str, num_values: int) -> StudyError:
     """Returns the error of a study that has too many values, or else is nested too deeply."""
-    limit = f"{MAX_NODES:,} values" if num_values > MAX_NODES else f"{MAX_DEPTH} levels"
-    return StudyError(
-        [Problem(source, "", f"expands to more than {limit}; aliases, or parts of it, may refer to each other")]
-    )
+    limit = f"{MAX_NODES:,} keys and values" if num_values > MAX_NODES else f"{MAX_DEPTH} levels"
+    advice = "check that it is a study file, and that aliases in it do not refer to each other"
+    return StudyError([Problem(source, "", f"has more than {limit}; {advice}")])
 
 
 class _Builder:

@@ -12,7 +12,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from textune.config.explain import explain
-from textune.config.files import Document, parse, parse_value
+from textune.config.files import MAX_BYTES, Document, parse, parse_value, too_long
 from textune.config.mapping import study_text
 from textune.config.space import Resolver, build_spaces, stage_places
 from textune.config.study import SearchConfig, StudyConfig
@@ -204,7 +204,11 @@ def _read(source: Path | Mapping[str, Any]) -> tuple[Document, str, Path]:
         text = study_text(source)
         return parse(text, "study"), text, Path.cwd()
     try:
-        text = source.read_text(encoding="utf-8-sig")
+        with source.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise too_long(str(source))
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
         raise StudyError([Problem(str(source), "", "there is no such file")]) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -297,12 +301,17 @@ def _is_file(path: Path) -> bool:
         return False
 
 
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def _load_plugins(document: Document, folders: Sequence[Path], allow: bool) -> dict[str, str]:
     names = document.values.get("plugins") or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return {}  # the config says what is wrong with it
     if names and not allow:
-        message = f"the study runs Python code from {', '.join(names)}; read it, then allow it with --allow-plugins"
+        message = f"the study runs Python code from {_listed(names)}; read it, then allow it with --allow-plugins"
         raise StudyError([Problem(document.where(("plugins",)), "plugins", message)])
     try:
         return {str(path): load_plugin(path) for path in plugin_paths(names, folders)}

@@ -8,7 +8,16 @@ from typing import Any
 
 import yaml
 
-from textune.config.files import MAX_DEPTH, MAX_INTEGER, MAX_NODES, TOO_LONG, StudyLoader, too_much
+from textune.config.files import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_INTEGER,
+    MAX_NODES,
+    TOO_LONG,
+    StudyLoader,
+    too_long,
+    too_much,
+)
 from textune.errors import Problem, StudyError
 
 __all__ = ["study_text"]
@@ -53,6 +62,8 @@ class _Values:
             return {self._key(key, path): self.of(each, (*path, str(key))) for key, each in value.items()}
         if isinstance(value, list | tuple):
             return [self.of(each, (*path, str(index))) for index, each in enumerate(value)]
+        if isinstance(value, str) and len(value) > MAX_BYTES:
+            raise too_long("study")
         if isinstance(value, os.PathLike):
             return os.fspath(value)
         if isinstance(value, int) and abs(value) > MAX_INTEGER:
