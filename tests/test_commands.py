@@ -7,6 +7,7 @@ import pytest
 from textune import commands
 from textune.config.load import load_study
 from textune.errors import DataError, RunFolderError, StudyError
+from textune.facts import _warn
 from textune.records import EndReason, Objective, StudyStart, TrialResult, TrialSpec
 from textune.tracking.log import EventLog
 
@@ -73,6 +74,44 @@ class TestBrokenData:
             assert (
                 "rows changed: what is no" in (tmp_path / name / "report.html").read_text(encoding="utf-8")
             ) == shown
+
+
+class TestOddData:
+    """What makes scores mean something else is reported by the run, the report and `describe`."""
+
+    def test_equal_texts_and_odd_labels_are_reported_before_anything_is_trained(self, study, tmp_path, textune):
+        rows = [f"text {number % 20} again,{'NULL' if number % 9 == 0 else 'ab'[number % 2]}" for number in range(120)]
+        path = study("review,label\n" + "\n".join(rows))
+        arguments = ("--set", "data.text=review", "--set", "split=holdout")
+        said = textune("run", path, *arguments, "--out", tmp_path / "run")
+        lines = said.err.splitlines()
+        assert lines[0].endswith("data.csv: 120 rows; train 84, valid 12, test 24")
+        told = [line for line in lines if line.startswith("warning: ")]
+        assert re.search(r"12 of 12 valid rows in train, 24 of 24 test rows in train, \d+ of 24 test .*", told[0])
+        assert told[0].endswith("; set data.group: review to keep equal texts in one part")
+        assert told[1].startswith("warning: 'NULL' (14 rows) counts as a class")
+        assert re.fullmatch(r"warning: \d+ texts have different labels in \d+ rows: 'text 0 again' is .*", told[2])
+        assert lines.index(told[-1]) < next(number for number, line in enumerate(lines) if "maximize" in line)
+        page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+        assert "24 of 24 test rows in train" in page
+        assert "24 of 24 test rows in train" in " ".join(textune("describe", path, *arguments).out.split())
+        apart = commands.describe(path, ["data.text=review", "split=holdout", "data.group=review"])
+        assert not [warning for warning in apart["warnings"] if "two parts" in warning]
+
+    def test_only_the_first_warnings_are_shown_and_the_others_counted(self):
+        said = []
+        _warn([f"odd {number}" for number in range(8)], said.append)
+        assert said[:2] == ["warning: odd 0", "warning: odd 1"]
+        assert said[5:] == ["3 more warnings: see the report, or run textune describe"]
+
+    def test_labels_without_any_train_row_are_refused(self, study, tmp_path):
+        path = study("text,label\n" + "\n".join(ROWS))
+        (tmp_path / "valid.csv").write_text("text,label\na,Pos\nb,Neg\n")
+        overrides = ["data={kind: files, train: data.csv, path: null, valid: valid.csv}"]
+        with pytest.raises(DataError, match="no label of the valid rows has a train row: they are 'Neg', 'Pos'"):
+            commands.run(path, out=tmp_path / "run", overrides=overrides, quiet=True)
+        assert not (tmp_path / "run").exists()
+        assert "no train row has these labels" in commands.describe(path, overrides)["warnings"][0]
 
 
 class TestRun:

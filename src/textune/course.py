@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from textune.config.load import LoadedStudy, StageSpace
 from textune.confirmation import confirm
-from textune.data import Cache, Prepared, folds_of
+from textune.data import Cache, Prepared, folds_of, refuse_untrained
 from textune.execution.base import Executor
 from textune.hand_over import ModelKeeper
 from textune.records import StudyRecord, StudyStart, TrialRecord, TrialSpec, TrialState
@@ -26,7 +26,11 @@ __all__ = ["Course", "check_rows"]
 
 
 def check_rows(loaded: LoadedStudy, prepared: Prepared) -> None:
-    """Raises DataError if no trial could train: the short form, or what is set aside, leaves too few rows."""
+    """Raises DataError if no trial could learn: no label that is scored is trained, or too few rows are left to train.
+
+    Few may be left by the short form, or by what is set aside.
+    """
+    refuse_untrained(prepared.rows, prepared.splits)
     spec = TrialSpec(number=0, fidelity=loaded.config.short.fidelity, aside=_sets_aside(loaded))
     folds_of(spec, prepared.rows, prepared.splits, loaded.config.seed)
 

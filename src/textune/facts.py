@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -28,8 +28,11 @@ from textune.training.metrics import evaluate
 
 __all__ = ["Facts", "describe_data", "gather_facts"]
 
-FORMAT = 4
+FORMAT = 5
 """Counts changes of what is cached."""
+
+MOST_WARNINGS = 5
+"""Warnings that the first screen of a run shows; the report and `describe` show all."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ def gather_facts(loaded: LoadedStudy, prepared: Prepared, cache: Cache, say: Cal
     tokenizer: Any = located(config, loaded.folders).tokenizer
     vectors = vector_file(config, loaded.folders) if tokenizer.reads_vectors else None
     words_of = None if vectors is None else file_identity(vectors)
-    settings = [config.split.dump(), tokenizer.dump(), config.seed, words_of]
+    data: Any = config.data
+    settings = [config.split.dump(), tokenizer.dump(), config.seed, words_of, data.keeping_equal_texts_together]
     folder = cache.folder(content_key("facts", FORMAT, prepared.fingerprint, *settings), build)
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     rows = prepared.rows  # equal ones may have come from other files
@@ -104,6 +108,7 @@ def gather_facts(loaded: LoadedStudy, prepared: Prepared, cache: Cache, say: Cal
     for verb, reasons in (("left out", rows.skipped), ("changed", rows.changed)):
         for reason, num_rows in reasons.items():
             say(f"{verb} {num_rows:,} row{'' if num_rows == 1 else 's'}: {reason}")
+    _warn(facts["statistics"]["warnings"], say)
     valid, test = (
         {name: np.load(folder / f"{split}-{name}.npy", allow_pickle=False) for name in ("majority", *TFIDF)}
         for split in ("valid", "test")
@@ -117,6 +122,13 @@ def gather_facts(loaded: LoadedStudy, prepared: Prepared, cache: Cache, say: Cal
         {name: valid[name] for name in shown},
         {name: test[name] for name in shown},
     )
+
+
+def _warn(warnings: Sequence[str], say: Callable[[str], None]) -> None:
+    for warning in warnings[:MOST_WARNINGS]:
+        say(f"warning: {warning}")
+    if len(warnings) > MOST_WARNINGS:
+        say(f"{len(warnings) - MOST_WARNINGS} more warnings: see the report, or run textune describe")
 
 
 def _better_tfidf(prepared: Prepared, valid: Mapping[str, NDArray[np.float64]], objective: Objective) -> str:
@@ -135,7 +147,9 @@ def describe_data(loaded: LoadedStudy, prepared: Prepared) -> dict[str, Any]:
     """Returns the statistics of a study's data as JSON values."""
     vocabulary, examples = prepared.fold(0)
     max_length: int | None = loaded.config.tokenizer.max_length  # type: ignore[attr-defined]
-    statistics = describe(prepared.rows, prepared.splits, examples, vocabulary, max_length=max_length)
+    data: Any = loaded.config.data
+    remedy = data.keeping_equal_texts_together
+    statistics = describe(prepared.rows, prepared.splits, examples, vocabulary, max_length=max_length, remedy=remedy)
     return {**statistics, "classes": list(prepared.classes)}
 
 

@@ -64,6 +64,15 @@ def test_a_folder_gives_rows_by_split_and_classes_by_name(whole, tmp_path, write
     assert rows.skipped == {unlabelled: 1, **others}
 
 
+def test_equal_texts_are_one_group_if_the_texts_group_the_rows(whole, tmp_path):
+    saved(whole, tmp_path / "reviews")
+    assert HubConfig(path="reviews").keeping_equal_texts_together.startswith("set data.group: text")
+    config = HubConfig(path="reviews", group="text")
+    assert config.load([tmp_path], 1).groups_N.tolist() == [0, 1, 2, 1, 2, 0]
+    assert not config.keeping_equal_texts_together
+    assert not HubConfig(path="reviews", text=["text", "title"]).keeping_equal_texts_together
+
+
 def test_rows_of_one_split_all_train(part, tmp_path):
     part.save_to_disk(tmp_path / "reviews")
     rows = HubConfig(path="reviews", group="hotel").load([tmp_path], 1)

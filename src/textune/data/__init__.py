@@ -24,7 +24,7 @@ from textune.data.base import (
 )
 from textune.data.batches import Batch, cut_examples, eval_batches, num_batches, train_batches
 from textune.data.cache import Cache, content_key
-from textune.data.checks import data_line
+from textune.data.checks import data_line, refuse_untrained
 from textune.data.describe import describe
 from textune.data.files import FilesConfig
 from textune.data.hub import HubConfig
@@ -108,6 +108,7 @@ __all__ = [
     "read_bytes",
     "read_table",
     "redraw",
+    "refuse_untrained",
     "too_large",
     "train_batches",
     "typed_label",

@@ -231,6 +231,11 @@ class DataConfig(Config):
         """
         return ()
 
+    @property
+    def keeping_equal_texts_together(self) -> str:
+        """What to set so that equal texts are in one part, as advice; empty if there is no such setting."""
+        return ""
+
     @abstractmethod
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
         """Reads the rows.

@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textune.data.base import Examples, Rows, Splits, Vocabulary
+from textune.data.checks import warnings
+from textune.data.repeats import Repeats
 
 __all__ = ["describe"]
 
@@ -25,6 +25,7 @@ def describe(
     vocabulary: Vocabulary,
     *,
     max_length: int | None = None,
+    remedy: str = "",
 ) -> dict[str, Any]:
     """Returns JSON values: counts, shares (0 … 1) and token lengths of the whole data and of each split.
 
@@ -36,22 +37,24 @@ def describe(
         examples: the token ids of the same rows, uncut.
         vocabulary: of these ids.
         max_length: tokens kept of a text; None keeps all.
+        remedy: what a user may do about equal texts in several parts.
     """
     fold = splits.folds[0]
     parts = {"train": fold.train, "valid": fold.valid, "test": splits.test}
     parts = {name: ids for name, ids in parts.items() if len(ids)}
     used = np.unique(np.concatenate([splits.test, *(ids for each in splits.folds for ids in (each.train, each.valid))]))
     all_rows = {**parts, "all": np.arange(len(rows))}
-    text_N = _text_numbers(rows)
+    repeats = Repeats(rows)
     tokens = _Tokens(examples, vocabulary.unknown, max_length)
     statistics: dict[str, Any] = {
         "rows": len(rows),
         "rows_in_no_split": len(rows) - len(used),
         "folds": len(splits.folds),
         "vocabulary_size": len(vocabulary),
-        "splits": {name: _split(rows, ids, text_N, tokens) for name, ids in all_rows.items()},
+        "splits": {name: _split(rows, ids, repeats, tokens) for name, ids in all_rows.items()},
         "labels": {name: _balance(rows, ids) for name, ids in all_rows.items()},
-        "texts_in_two_splits": _shared_texts(parts, text_N),
+        "warnings": list(warnings(rows, splits, repeats, remedy)),
+        "texts_in_two_splits": repeats.common_texts(parts),
         "skipped": dict(rows.skipped),
         "changed": dict(rows.changed),
         "notes": list(splits.notes),
@@ -77,12 +80,12 @@ class _Tokens:
         self.cut_N = self.length_N > (np.iinfo(np.int64).max if max_length is None else max_length)
 
 
-def _split(rows: Rows, ids: Ids, text_N: Ids, tokens: _Tokens) -> dict[str, int | float]:
+def _split(rows: Rows, ids: Ids, repeats: Repeats, tokens: _Tokens) -> dict[str, int | float]:
     length_M = tokens.length_N[ids]
     total = int(length_M.sum())
     statistics = {
         "rows": len(ids),
-        "repeated_texts": len(ids) - len(np.unique(text_N[ids])),
+        "repeated_texts": repeats.within(ids),
         "tokens_mean": float(length_M.mean()),
         "tokens_median": float(np.median(length_M)),
         "tokens_min": int(length_M.min()),
@@ -98,20 +101,6 @@ def _split(rows: Rows, ids: Ids, text_N: Ids, tokens: _Tokens) -> dict[str, int 
 def _balance(rows: Rows, ids: Ids) -> dict[str, int]:
     counts = np.bincount(rows.labels_N[ids], minlength=len(rows.classes))
     return dict(zip(rows.classes, counts.tolist(), strict=True))
-
-
-def _text_numbers(rows: Rows) -> Ids:
-    """Returns a number for each text, the same for equal texts."""
-    numbers: dict[str, int] = {}
-    return np.fromiter((numbers.setdefault(text, len(numbers)) for text in rows.texts), dtype=np.int64, count=len(rows))
-
-
-def _shared_texts(parts: Mapping[str, Ids], text_N: Ids) -> dict[str, int]:
-    """Returns how many distinct texts two splits have in common, for each two splits."""
-    return {
-        f"{one} and {other}": len(np.intersect1d(text_N[parts[one]], text_N[parts[other]]))
-        for one, other in combinations(parts, 2)
-    }
 
 
 def _fold(dates_N: NDArray[np.datetime64], splits: Splits, number: int) -> dict[str, Any]:

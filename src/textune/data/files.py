@@ -16,6 +16,7 @@ from textune.data.base import SPLIT_WORDS, TEST, TRAIN, UNASSIGNED, VALID, DataC
 from textune.data.dates import parse_date
 from textune.data.locate import locate
 from textune.data.reading import Reading
+from textune.data.repeats import advice_to_group
 from textune.data.sampling import fingerprinted, sample
 from textune.data.tables import Table, read_table
 from textune.data.values import (
@@ -80,6 +81,10 @@ class FilesConfig(Reading, Columns):
         if not places:
             raise DataError("data kind 'files' names no file; set data.path to a file or folder of yours")
         return places
+
+    @property
+    def keeping_equal_texts_together(self) -> str:
+        return advice_to_group(self.text, self.group)
 
     @property
     def _files(self) -> tuple[tuple[str | None, int], ...]:

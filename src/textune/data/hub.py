@@ -18,6 +18,7 @@ from pydantic import Field
 from textune.data.base import SPLIT_WORDS, TEST, TRAIN, VALID, DataConfig, Rows
 from textune.data.files import FilesConfig, Part, join
 from textune.data.locate import locate_set
+from textune.data.repeats import advice_to_group
 from textune.data.sampling import fingerprinted, sample
 from textune.data.tables import Table, shortest_floats
 from textune.errors import DataError, MissingDependencyError, plain
@@ -50,6 +51,10 @@ class HubConfig(DataConfig):
     valid: str | None = Field(None, description="its split of the valid rows; null: 'validation', 'valid' or 'dev'")
     test: str | None = Field(None, description="its split of the test rows; null: 'test'")
     max_rows: int | None = Field(None, ge=2, description="rows to take at most, drawn per split and label; null: all")
+
+    @property
+    def keeping_equal_texts_together(self) -> str:
+        return advice_to_group(self.text, self.group)
 
     def find(self, folders: Sequence[Path]) -> tuple[str, ...]:
         if self.path is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from textune import resume, session
-from textune.data import Cache, Parts, Prepared, data_line
+from textune.data import Cache, Parts, Prepared, data_line, refuse_untrained
 from textune.errors import RunFolderError
 from textune.execution.base import Executor
 from textune.fidelity.design import ENOUGH, Design
@@ -65,6 +65,7 @@ def train(
     with closing(start(cache.root)) as executor:
         prepared = prepare_data(loaded.config, loaded.folders, cache)
         console.say(data_line(prepared.rows, prepared.splits))
+        refuse_untrained(prepared.rows, prepared.splits)
         folder = RunFolder.taken(place, held)
         if past is not None:
             resume.refuse_other_data(past, prepared.fingerprint, folder)

@@ -34,6 +34,7 @@ def data_tables(statistics: Mapping[str, Any]) -> str:
     if not statistics:
         return ""
     cards = (
+        *(f'<div class="warning">{escaped(warning)}</div>' for warning in statistics.get("warnings", ())),
         _card("", _splits(statistics.get("splits", {}))),
         _card("Rows by label", _labels(statistics.get("labels", {}))),
         _card("Ranges of dates", _ranges(statistics["ranges"])) if statistics.get("ranges") else "",

@@ -30,11 +30,7 @@ def description(statistics: Mapping[str, Any]) -> RenderableType:
         for reason, number in statistics[word].items()
     ]
     notes += [plain(note) for note in statistics["notes"]]
-    notes += [
-        f"{count(number)} texts are in {plain(pair)}"
-        for pair, number in statistics["texts_in_two_splits"].items()
-        if number
-    ]
+    notes += [f"warning: {plain(warning)}" for warning in statistics["warnings"]]
     ranges = (Text(), _ranges(statistics["ranges"])) if "ranges" in statistics else ()
     return Group(
         Text(", ".join(facts)),
