@@ -19,7 +19,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Data
 
 from textune.data import TEST, ImdbConfig, SstConfig
 
-__all__ = ["FOLDERS", "Data", "Recipe", "Tokenized", "Way", "draw", "fine_tune", "new_trainer"]
+__all__ = ["FOLDERS", "Data", "Recipe", "Stopwatch", "Tokenized", "Way", "draw", "fine_tune", "new_trainer"]
 
 if find_spec("accelerate") is None:
     raise SystemExit("the Trainer needs accelerate: pip install 'textune[benchmarks]'")
@@ -100,16 +100,22 @@ class Tokenized:
         )
 
 
-class _Stopwatch(transformers.TrainerCallback):
-    """Seconds of the steps; building the model and the optimizer is not counted."""
+class Stopwatch(transformers.TrainerCallback):
+    """Seconds of the steps, of all epochs and of the last; building the model and the optimizer is not counted."""
 
-    seconds = 0.0
+    seconds = last_epoch_seconds = 0.0
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
         self._started = time.perf_counter()
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
         self.seconds = time.perf_counter() - self._started
+
+    def on_epoch_begin(self, *_: Any, **__: Any) -> None:
+        self._epoch_started = time.perf_counter()
+
+    def on_epoch_end(self, *_: Any, **__: Any) -> None:
+        self.last_epoch_seconds = time.perf_counter() - self._epoch_started
 
 
 def new_trainer(
@@ -158,7 +164,7 @@ def fine_tune(
     """Trains once; returns the seconds of the training alone and the accuracy at its end (NaN if not scored)."""
     with tempfile.TemporaryDirectory() as output:
         trainer = new_trainer(checkpoint, rows, recipe, way, seed, output)
-        stopwatch = _Stopwatch()
+        stopwatch = Stopwatch()
         trainer.add_callback(stopwatch)
         trainer.train()
         return stopwatch.seconds, trainer.evaluate()["eval_accuracy"] if scored else float("nan")
