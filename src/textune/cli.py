@@ -273,8 +273,12 @@ def predict(
     ] = None,
     output_format: Annotated[Format, typer.Option("--format", help="How to write.")] = Format.CSV,
     text: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", parser=_as_in_files, help="The column of the texts; default as in the study."),
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            parser=_as_in_files,
+            help="The column of the texts; default as in the study. May be repeated: columns are joined.",
+        ),
     ] = None,
     encoding: Encoding = None,
     encoding_errors: Annotated[
@@ -298,7 +302,7 @@ def predict(
             file,
             output=output,
             output_format=kind,
-            text=text,
+            text=text or (),
             options={"encoding": encoding, "encoding_errors": encoding_errors, "delimiter": delimiter},
             allow_plugins=allow_plugins,
         )

@@ -22,7 +22,19 @@ from pydantic import Field, ValidationError, model_validator
 
 from textune.config.base import Config
 from textune.config.study import ModelConfig
-from textune.data import Examples, Keep, Label, LabelType, Reading, as_texts, encode, eval_batches, typed_label
+from textune.data import (
+    SEPARATOR,
+    Examples,
+    Keep,
+    Label,
+    LabelType,
+    Reading,
+    TextColumns,
+    as_texts,
+    encode,
+    eval_batches,
+    typed_label,
+)
 from textune.devices import device
 from textune.errors import TextuneError, plain
 from textune.models import TransformerConfig
@@ -52,7 +64,8 @@ class PipelineConfig(Config):
     max_length: int | None = Field(256, ge=1, description="tokens that are read of a text; null: all")
     keep: Keep = Field("start", description="which part of a longer text is read")
     precision: str = Field("fp32", description="what probabilities are computed in")
-    text: str = Field("text", description="the column of the texts in the data it was trained on")
+    text: TextColumns = Field("text", description="the columns of the texts in the data it was trained on")
+    separator: str = Field(SEPARATOR, description="what stood between the cells of joined columns")
     reading: Reading = Field(Reading(), description="how its files were read")
     plugins: dict[str, str] = Field(default={}, description="plug-in file in this folder → SHA-256 of its source")
     model: ModelConfig = Field(default={}, validate_default=True, description="what was trained")

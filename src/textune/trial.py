@@ -24,6 +24,7 @@ from textune.data import (
     Batch,
     Cache,
     FilesConfig,
+    HubConfig,
     Prepared,
     content_key,
     cut_examples,
@@ -347,7 +348,10 @@ def _readable(max_length: int | None, most_tokens: int | None) -> int | None:
 
 def _as_read(data: object) -> dict[str, Any]:
     """Returns how predictions read files, which is how the study did."""
-    return {"text": data.text, "reading": data.reading} if isinstance(data, FilesConfig) else {}
+    if not isinstance(data, FilesConfig | HubConfig):
+        return {}
+    reading = {"reading": data.reading} if isinstance(data, FilesConfig) else {}
+    return {"text": data.text, "separator": data.separator, **reading}
 
 
 def _result(spec: TrialSpec, training: _Training, past: Past, folds: list[dict[str, Any]]) -> TrialResult:

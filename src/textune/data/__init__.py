@@ -39,6 +39,7 @@ from textune.data.split import GivenConfig, HoldoutConfig, KfoldConfig
 from textune.data.sst import SstConfig
 from textune.data.synthetic import SyntheticConfig
 from textune.data.tables import Table, lines_as_table, read_table, whole_characters
+from textune.data.text_columns import SEPARATOR, TextColumns, column_names, joined
 from textune.data.tokenizer import CharactersConfig, WordsConfig, encode
 from textune.data.values import as_texts, typed_label
 from textune.data.vectors import WordVectors, load_vectors
@@ -46,6 +47,7 @@ from textune.data.wordpiece import WordpieceConfig
 
 __all__ = [
     "PADDING",
+    "SEPARATOR",
     "SPECIAL_TOKENS",
     "TEST",
     "TRAIN",
@@ -80,6 +82,7 @@ __all__ = [
     "SstConfig",
     "SyntheticConfig",
     "Table",
+    "TextColumns",
     "Tokenizer",
     "TokenizerConfig",
     "Tokens",
@@ -88,6 +91,7 @@ __all__ = [
     "WordpieceConfig",
     "WordsConfig",
     "as_texts",
+    "column_names",
     "content_key",
     "cut_examples",
     "data_line",
@@ -97,6 +101,7 @@ __all__ = [
     "file_name",
     "folds_of",
     "is_url",
+    "joined",
     "lines_as_table",
     "lines_of",
     "load_rows",

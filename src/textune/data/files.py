@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from textune.data.reading import Reading
 from textune.data.repeats import advice_to_group
 from textune.data.sampling import fingerprinted, sample
 from textune.data.tables import Table, read_table
+from textune.data.text_columns import SEPARATOR, TextColumns, column_names, joined
 from textune.data.values import (
     class_order,
     label_type,
@@ -44,7 +46,8 @@ class Columns(DataConfig):
     train: str | None = Field(None, description="file of the train rows, in place of path")
     valid: str | None = Field(None, description="file of the valid rows")
     test: str | None = Field(None, description="file of the test rows")
-    text: str = Field("text", description="column of the texts")
+    text: TextColumns = Field("text", description="column of the texts, or a list of columns to join")
+    separator: str = Field(SEPARATOR, description="what stands between the cells of joined columns")
     label: str = Field("label", description="column of the labels, words or numbers")
     date: str | None = Field(None, description="column of the dates, YYYY-MM-DD")
     group: str | None = Field(
@@ -92,7 +95,8 @@ class FilesConfig(Reading, Columns):
 
     @property
     def _wanted(self) -> set[str]:
-        return {column for column in (self.text, self.label, self.date, self.group, self.split, "split") if column}
+        named = (*column_names(self.text), self.label, self.date, self.group, self.split, "split")
+        return {column for column in named if column}
 
     @property
     def reading(self) -> Reading:
@@ -107,14 +111,15 @@ class Part:
         self.config = config
         self.table = table
         self.skipped: dict[str, list[int]] = {"no text": [], "no label": [], "no date": []}
-        texts = self._parsed(config.text, "text", parse_text)
+        parts = [self._parsed(column, "text", parse_text) for column in column_names(config.text)]
+        texts = joined(parts, config.separator)
         labels = self._parsed(config.label, "label", parse_label)
         dates = self._parsed(config.date, "date", parse_date) if config.date else None
         groups = self._parsed(config.group, "group", parse_label) if config.group else None
         splits = self._splits(config.split) if given == UNASSIGNED else None
         kept = [row for row in range(len(table)) if self._usable(row, texts, labels, dates)]
         self.kept_N = np.array(kept, dtype=np.int64)
-        self.texts: list[str] = [texts[row] for row in kept]
+        self.texts = [texts[row] or "" for row in kept]
         self.labels: list[str] = [labels[row] for row in kept]
         self.label_types = self._types(config.label, kept)
         self.dates: list[date] | None = [dates[row] for row in kept] if dates else None
@@ -122,7 +127,7 @@ class Part:
         self.splits: list[int] = [splits[row] if splits else given for row in kept]
         self.replaced = [row for row in kept if row in table.replaced]
 
-    def _usable(self, row: int, texts: list[Any], labels: list[Any], dates: list[Any] | None) -> bool:
+    def _usable(self, row: int, texts: Sequence[Any], labels: list[Any], dates: list[Any] | None) -> bool:
         for reason, column in (("no text", texts), ("no label", labels), ("no date", dates)):
             if column is not None and column[row] is None:
                 self.skipped[reason].append(row)
@@ -135,9 +140,7 @@ class Part:
         return self.table.columns[column]
 
     def _parsed(self, column: str, setting: str, parse: Callable[[Any], Any]) -> list[Any]:
-        return parse_cells(
-            self._column(column, setting), parse, lambda row: f"{self.table.where(row)}: column '{column}'"
-        )
+        return parse_cells(self._column(column, setting), parse, partial(self.table.cell, column))
 
     def _types(self, column: str, rows: Sequence[int]) -> set[type]:
         """Returns the types of cells that are not missing; a text of a file that has nothing but texts says nothing."""
@@ -184,8 +187,9 @@ def join(config: FilesConfig, parts: Sequence[Part], order: Sequence[str] = ()) 
         labels = [label.lower() for label in labels]
     where = ", ".join(sources)
     if not labels:
+        columns = " and ".join(f"'{column}'" for column in (*column_names(config.text), config.label))
         counts = ", ".join(f"{count} with {why}" for why, count in skipped.items())
-        raise DataError(f"{where} has no usable row: {counts}; check columns '{config.text}' and '{config.label}'")
+        raise DataError(f"{where} has no usable row: {counts}; check columns {columns}")
     found = set(labels)
     classes = tuple(name for name in order if name in found) if found.issubset(order) else class_order(found)
     if len(classes) < 2:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -21,6 +21,7 @@ from textune.data.locate import locate_set
 from textune.data.repeats import advice_to_group
 from textune.data.sampling import fingerprinted, sample
 from textune.data.tables import Table, shortest_floats
+from textune.data.text_columns import SEPARATOR, TextColumns, column_names
 from textune.errors import DataError, MissingDependencyError, plain
 from textune.registry import register
 
@@ -32,8 +33,6 @@ __all__ = ["HubConfig"]
 SAVED = ("dataset_dict.json", "state.json")
 """What `save_to_disk` leaves of a set with splits, and of one without."""
 
-Columns = str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-
 
 @register("data", "hub")
 class HubConfig(DataConfig):
@@ -42,7 +41,8 @@ class HubConfig(DataConfig):
     path: str | None = Field(None, description="its name on the Hugging Face hub, or a folder that holds it")
     subset: str | None = Field(None, description="which of its configurations, where it has several")
     revision: str | None = Field(None, description="branch, tag or commit of the hub's copy; null: main")
-    text: Columns = Field("text", description="column of the texts, or several, joined by a space")
+    text: TextColumns = Field("text", description="column of the texts, or a list of columns to join")
+    separator: str = Field(SEPARATOR, description="what stands between the cells of joined columns")
     label: str = Field("label", description="column of the labels; a row of label -1 has none")
     group: str | None = Field(
         None, description="column whose equal values are never divided between train, valid and test"
@@ -84,13 +84,12 @@ class HubConfig(DataConfig):
         return fingerprinted(sample(rows, self.max_rows, seed))
 
     def _rows(self, folder: Path, splits: Mapping[str, Dataset]) -> Rows:
-        texts = (self.text,) if isinstance(self.text, str) else self.text
-        columns = FilesConfig(text=" ".join(texts), label=self.label, group=self.group)
+        columns = FilesConfig(text=self.text, separator=self.separator, label=self.label, group=self.group)
         parts: list[Part] = []
         order: tuple[str, ...] = ()
         named = self._named(folder, splits)
         for part, name in named.items():
-            table, order = _table(f"{folder}, split '{name}'", splits[name], texts, columns)
+            table, order = _table(f"{folder}, split '{name}'", splits[name], columns)
             parts.append(Part(columns, table, part))
         rows = join(columns, parts, order)
         unused = {
@@ -122,17 +121,14 @@ def _no_split(folder: Path, name: str, setting: str, splits: Collection[str]) ->
     return DataError(plain(f"{folder} has no split '{name}'; set data.{setting} to one of: {', '.join(splits)}"))
 
 
-def _table(name: str, rows: Dataset, texts: Sequence[str], columns: FilesConfig) -> tuple[Table, tuple[str, ...]]:
+def _table(name: str, rows: Dataset, columns: FilesConfig) -> tuple[Table, tuple[str, ...]]:
     """Returns the columns that count as those of a file, and the class names in their order, if the set tells it."""
-    wanted = {columns.label, *texts, *([columns.group] if columns.group else [])}
+    wanted = {columns.label, *column_names(columns.text), *([columns.group] if columns.group else [])}
     kept = {column: _cells(rows, column) for column in wanted if column in rows.features}
     classes: tuple[str, ...] = tuple(getattr(rows.features.get(columns.label), "names", None) or ())
     if classes:
         labels = kept[columns.label]
         kept[columns.label] = [classes[label] if label is not None and label >= 0 else None for label in labels]
-    if len(texts) > 1 and all(text in kept for text in texts):
-        pairs = zip(*(kept[text] for text in texts), strict=True)
-        kept[columns.text] = [" ".join(str(each) for each in pair if each is not None) for pair in pairs]
     names = tuple(dict.fromkeys((*rows.column_names, *kept)))
     return Table(name, names, kept, "row", range(1, len(rows) + 1)), classes
 

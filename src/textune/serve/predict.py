@@ -13,15 +13,20 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from textune.data import (
+    SEPARATOR,
     CommandReading,
     Label,
     Reading,
     Table,
+    TextColumns,
     as_texts,
+    column_names,
+    joined,
     lines_as_table,
     lines_of,
     locate_given,
@@ -67,7 +72,7 @@ def predict_file(
     *,
     output: Path | None = None,
     output_format: str = "csv",
-    text: str | None = None,
+    text: Sequence[str] = (),
     options: Mapping[str, str | None] | None = None,
     allow_plugins: bool = False,
 ) -> None:
@@ -78,14 +83,14 @@ def predict_file(
         file: what is to be predicted.
         output: where to write; None is stdout.
         output_format: csv or jsonl.
-        text: the column of the texts; None: as in the study.
+        text: the columns of the texts; none: as in the study.
         options: how the file is read where it is not as the study's were, by `Reading`'s names; None is not given.
         allow_plugins: whether the model may run the Python files beside it.
     """
     pipeline = find_pipeline(model, allow_plugins=allow_plugins)
-    columns = (pipeline.config.text, "text") if text is None else (text,)
+    columns: tuple[TextColumns, ...] = (tuple(text),) if text else (pipeline.config.text, "text")
     reading = CommandReading.of(pipeline.config.reading, options or {})
-    given = read_input(file, sys.stdin.buffer, columns, reading)
+    given = read_input(file, sys.stdin.buffer, columns, reading, pipeline.config.separator)
     if num_empty := sum(not each.strip() for each in given.texts):
         _log.warning(
             "%s of %s texts are empty; their label is what the model guesses of nothing", num_empty, len(given.texts)
@@ -132,8 +137,9 @@ def find_pipeline(path: Path, *, allow_plugins: bool = False) -> Pipeline:
 def read_input(
     file: str,
     stdin: BinaryIO,
-    columns: Sequence[str] = ("text",),
+    columns: Sequence[TextColumns] = ("text",),
     reading: Reading = CommandReading(),  # noqa: B008
+    separator: str = SEPARATOR,
 ) -> Input:
     """Reads a csv, tsv, jsonl or parquet file with a text column, or a txt file or stdin (`-`) with one text per line.
 
@@ -142,9 +148,10 @@ def read_input(
     Args:
         file: path, URL or `-`.
         stdin: what `-` reads.
-        columns: names the column of the texts may have, the first one found is taken; of several names none has to be
-            there if there is but one column.
+        columns: what the columns of the texts may be; the first that are there are taken. Of several possibilities
+            none has to be there if there is but one column.
         reading: how tables are read.
+        separator: what stands between the cells of joined columns.
 
     Raises:
         DataError: the file is missing, damaged, or has no such column.
@@ -153,8 +160,10 @@ def read_input(
         table = lines_as_table("stdin", lines_of(_all_of(stdin, reading), "stdin", reading, newline="\n"), reading)
     else:
         table = read_table(locate_given(file), reading=reading)
-    text = _text_column(table, columns, reading)
-    texts = as_texts(table.columns[text], lambda row: f"{table.where(row)}: column '{text}'")
+    parts = [
+        as_texts(table.columns[name], partial(table.cell, name)) for name in _text_columns(table, columns, reading)
+    ]
+    texts = [text or "" for text in joined(parts, separator)]
     cells = {
         name: [whole_characters(value) if isinstance(value, str) else value for value in table.columns[name]]
         for name in table.names
@@ -252,13 +261,14 @@ def _all_of(stdin: BinaryIO, reading: Reading) -> bytes:
     return content
 
 
-def _text_column(table: Table, columns: Sequence[str], reading: Reading) -> str:
-    for name in columns:
-        if table.has(name):
-            return name
+def _text_columns(table: Table, columns: Sequence[TextColumns], reading: Reading) -> Sequence[str]:
+    possible = [column_names(each) for each in columns]
+    for names in possible:
+        if all(table.has(name) for name in names):
+            return names
     if len(table.names) == 1 and len(columns) > 1 and not table.divider:
-        return table.names[0]
-    raise table.refusal(columns[0], "text", reading)
+        return table.names
+    raise table.refusal(next(name for name in possible[0] if not table.has(name)), "text", reading)
 
 
 def _free_name(name: str, taken: Sequence[str]) -> str:

@@ -81,6 +81,10 @@ class Table:
     def where(self, row: int) -> str:
         return f"{self.name}, {self.unit} {self.numbers[row]}"
 
+    def cell(self, column: str, row: int) -> str:
+        """Returns where a cell is."""
+        return f"{self.where(row)}: column '{column}'"
+
 
 def refuse_many(name: str, num_columns: int) -> None:
     if num_columns > MOST_COLUMNS:
