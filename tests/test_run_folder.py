@@ -88,5 +88,5 @@ def test_the_last_checkpoint_is_that_of_the_latest_attempt_that_left_one(run):
         (run.attempt(3, attempt) / "checkpoint.safetensors").write_bytes(b"")
         assert run.last_checkpoint(3, 5) == run.attempt(3, attempt) / "checkpoint.safetensors"
     assert run.last_checkpoint(3, 1) == run.attempt(3, 1) / "checkpoint.safetensors"
-    run.drop_checkpoints(3)
+    run.drop_leftovers(3, 2)
     assert run.last_checkpoint(3, 5) is None

@@ -9,6 +9,7 @@ from textune.errors import DivergedError, StudyError
 from textune.pipeline import Pipeline
 from textune.records import EndReason, Progress, TrialRecord, TrialSpec
 from textune.seeds import derive
+from textune.study import StopSignals
 from textune.trial import TrialRunner, prepare_data, run, train_on_all
 
 
@@ -145,7 +146,7 @@ class TestFolds:
         loaded = load_study(tiny_study, self.FOLDS)
         _, result, prepared = run_trial(self.FOLDS)
         spec = TrialSpec(number=0, config=loaded.resolver.resolve({}).config, seed=derive(42, "trial"))
-        pipeline = train_on_all(TrialRecord(spec=spec, result=result), loaded.folders, Cache())
+        pipeline = StopSignals().run(train_on_all(TrialRecord(spec=spec, result=result), loaded.folders, Cache()))
         rows = np.setdiff1d(np.arange(len(prepared.rows)), prepared.splits.test)
         vocabulary, _ = prepared.encode(rows)
         assert pipeline.tokenizer.get_vocab_size() == len(vocabulary)
@@ -166,7 +167,7 @@ class TestRangesOfDates:
         loaded = load_study(tiny_study, self.ROLLING)
         _, result, prepared = run_trial(self.ROLLING)
         spec = TrialSpec(number=0, config=loaded.resolver.resolve({}).config, seed=derive(42, "trial"))
-        pipeline = train_on_all(TrialRecord(spec=spec, result=result), loaded.folders, Cache())
+        pipeline = StopSignals().run(train_on_all(TrialRecord(spec=spec, result=result), loaded.folders, Cache()))
         vocabulary, _ = prepared.encode(prepared.splits.newest_train)
         assert pipeline.tokenizer.get_vocab_size() == len(vocabulary)
         assert prepared.rows.dates_N[prepared.splits.newest_train].max() == max(

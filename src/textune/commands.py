@@ -76,7 +76,7 @@ def run(
             if folder is not None:
                 FolderLock(path).release()  # a study that still runs keeps its folder
             return _run(loaded, path, None, held, quiet=quiet)
-        held.enter_context(FolderLock(path))
+        folder.enter(held)
         past = read_past(path) if folder.events.is_file() else None
         if past is not None:
             from textune import confirmation, resume
@@ -110,32 +110,38 @@ def _run(loaded: LoadedStudy, place: Path | RunFolder, past: Past | None, held: 
     from textune.hand_over import hand_over
     from textune.report import write_report
     from textune.report.terminal import show as result_table
+    from textune.study import StopSignals
     from textune.tracking.console import Console
     from textune.tracking.log import EventLog
     from textune.trial import prepare_data
 
-    cache, (trials, _) = Cache(), loaded.limits
+    cache, (trials, _), stop = Cache(), loaded.limits, held.enter_context(StopSignals())
     with Console(quiet=quiet) as console, closing(_executor(loaded, trials, cache.root)) as executor:
-        prepared = prepare_data(loaded.config, loaded.folders, cache)
-        console.say(data_line(prepared.rows, prepared.splits))
-        check_rows(loaded, prepared)
-        facts = gather_facts(loaded, prepared, cache, console.say)
-        header = session.study_header(loaded, facts, prepared)
+        with stop.at_once():
+            prepared = prepare_data(loaded.config, loaded.folders, cache)
+            console.say(data_line(prepared.rows, prepared.splits))
+            check_rows(loaded, prepared)
+            facts = gather_facts(loaded, prepared, cache, console.say)
+            header = session.study_header(loaded, facts, prepared)
         folder = RunFolder.taken(place, held)
         if past is not None:
             resume.refuse_other_data(past, prepared.fingerprint, folder)
             header["notes"] = resume.version_notes(past, header)
+            resume.remove_leftovers(past, folder)
             resume.take_back(past, folder)
             for line in (*resume.welcome(past, folder, trials), *header["notes"]):
                 console.say(line)
         with closing(EventLog(folder.path)) as log:
             header["estimate"] = session.estimate(loaded, prepared, trials, executor.slots, cache)
             session.write_study(loaded, folder, header)
-            course = Course(loaded, prepared, cache, executor, folder, header, log, past, console)
+            course = Course(loaded, prepared, cache, executor, folder, header, log, past, console, stop)
             record = course.run()
             try:
-                record = hand_over(record, loaded, prepared, facts, folder, cache, log, console.say)
-            finally:  # also where the last training diverges, or somebody does not want to wait for it
+                record = hand_over(record, loaded, prepared, facts, folder, cache, log, console.say, stop)
+            except Exception as error:  # as where the last training diverges
+                record = record.model_copy(update={"state": "failed", "reason": str(error)})
+                raise
+            finally:
                 course.end(record)
                 write_report(folder.path, record)
             session.note_cost(record, loaded, prepared, folder, cache)
@@ -204,6 +210,7 @@ def fidelity(
     from textune.config.load import load_study
     from textune.fidelity import Design, conclude, refuse_others, train
     from textune.report.fidelity import write_fidelity_page
+    from textune.study import StopSignals
     from textune.tracking.console import Console
 
     loaded = load_study(source, overrides, allow_plugins=allow_plugins)
@@ -212,17 +219,19 @@ def fidelity(
     with full_disk_told(path), ExitStack() as held:
         folder, past = RunFolder.at(path), None
         if folder is not None and not fresh:
-            held.enter_context(FolderLock(path))
+            folder.enter(held)
             past = read_past(path) if folder.events.is_file() else None
             if past is not None:
                 refuse_others(past, design, folder)
         place = path if folder is None or fresh else folder
-        console = held.enter_context(Console(quiet=quiet))
-        folder, record = train(design, place, past, held, lambda root: _executor(loaded, None, root), console)
-        found = conclude(record, design, margin) if record.state == "done" else None
-        if found is not None:
-            write_atomically(folder.fidelity_table, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-            write_fidelity_page(folder.fidelity_page, found)
+        stop, console = held.enter_context(StopSignals()), held.enter_context(Console(quiet=quiet))
+        folder, record = train(design, place, past, held, lambda root: _executor(loaded, None, root), console, stop)
+        if record.state != "done":
+            return Measured(folder, record, None)
+        with stop.at_once():
+            found = conclude(record, design, margin)
+        write_atomically(folder.fidelity_table, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        write_fidelity_page(folder.fidelity_page, found)
     return Measured(folder, record, found)
 
 

@@ -92,7 +92,7 @@ def confirm(
     rounds = Rounds(phase, running, Repeat(number=0, rows=design.rows), rules, view.tell, len(record.repeats))
     if record.state == "done":
         record = _with(record, run_plan(phase, rounds))
-    if rounds.verdict is None:
+    if rounds.verdict is None or record.state != "done":
         return record
     told = {
         "key": key,

@@ -17,7 +17,7 @@ from textune.report.ablation import ablations
 from textune.reuse import EarlierStages, SharedResults
 from textune.run_folder import RunFolder
 from textune.search.one_at_a_time import OneAtATimeSampler
-from textune.study import Phase, Search, close, search
+from textune.study import Phase, Search, StopSignals, close, search
 from textune.tracking.confirmation import ConfirmationTable
 from textune.tracking.console import Console
 from textune.tracking.log import SEARCH, EventLog, Past
@@ -48,6 +48,7 @@ class Course:
         log: of the folder.
         past: what earlier sessions left in it.
         console: what a person sees.
+        stop: how a person stops it.
     """
 
     def __init__(
@@ -61,10 +62,11 @@ class Course:
         log: EventLog,
         past: Past | None,
         console: Console,
+        stop: StopSignals,
     ) -> None:
         self._loaded, self._prepared, self._executor = loaded, prepared, executor
         self._folder, self._header, self._log, self._past = folder, dict(header), log, past
-        self._console = console
+        self._console, self._stop = console, stop
         shared = any(stage.config.reuse_results == "shared" for stage in loaded.stages)
         self._known = SharedResults(loaded, prepared, cache) if shared else None
         config, objective = loaded.config, loaded.config.objective
@@ -199,6 +201,7 @@ class Course:
             "seed": self._loaded.config.seed,
             "log": self._log,
             "past": self._past,
+            "stop": self._stop,
             "max_retries": self._execution.max_retries,
             "trial_timeout_seconds": self._execution.timeout_seconds,
         }

@@ -23,11 +23,19 @@ from textune.data import Cache, Prepared
 from textune.devices import compute_on
 from textune.execution.attempt import limit_threads
 from textune.facts import Facts
-from textune.pipeline import Pipeline
-from textune.records import Fidelity, Objective, StudyRecord, TrialRecord, TrialResult, TrialSpec, TrialState
+from textune.pipeline import SETTINGS, Pipeline
+from textune.records import Fidelity, Objective, StudyRecord, TrialRecord, TrialResult, TrialState
 from textune.run_folder import RunFolder
 from textune.stats.intervals import Interval, bootstrap, wilson
-from textune.storage import cache_folder, dump_json, write_atomically
+from textune.storage import (
+    cache_folder,
+    dump_json,
+    folder_written_atomically,
+    write_atomically,
+    written_atomically,
+)
+from textune.study import ASKED_TO_STOP, StopSignals
+from textune.temporary import remove_folder
 from textune.tracking.base import Event, Tracker
 from textune.tracking.log import EventLog
 from textune.training.metrics import confusion_matrix, evaluate
@@ -67,12 +75,6 @@ class ModelKeeper(Tracker):
     def _rank(self, result: TrialResult) -> tuple[float, int]:
         return self._sign * (result.value or 0.0), result.trial
 
-    def finish(self, study: StudyRecord) -> None:
-        """The chosen one was handed over; the others have had their use."""
-        if self._keep != "all" and study.state == "done":
-            for result in self._best:
-                self._folder.drop_model(result.trial, result.attempt)
-
 
 def hand_over(
     record: StudyRecord,
@@ -83,36 +85,63 @@ def hand_over(
     cache: Cache,
     log: EventLog,
     say: Say,
+    stop: StopSignals,
 ) -> StudyRecord:
     """Puts the chosen pipeline into `best/`, reads the test rows with it if the study is done, and returns the record.
 
-    Where trials trained several folds, the chosen config is trained once more, on all rows but the test rows.
+    Where trials trained several folds, the chosen config is trained once more, on all rows but the test rows. Models
+    that were not chosen are removed last, so a study that ends before can go on. One that is asked to stop meanwhile is
+    interrupted.
     """
+    if stop.requested and record.state == "done":
+        record = _interrupted(record)
     chosen, execution = record.chosen, cast("Any", loaded.config.execution)  # typed by role at run time
     if chosen is None:
         return record
+    source, keep = folder.model_of(chosen, record), execution.keep_models
+    is_there = (source / SETTINGS).is_file()
+    if record.state == "interrupted":  # whoever stopped it does not want to wait for one more training
+        if is_there:
+            _place(source, folder.best, keep)
+        return record
     compute_on("cuda:0" if execution.gpus() else "cpu")
     limit_threads(execution.threads_per_trial)  # as in a trial: the same numbers, and no slower for small models
-    source = folder.model_of(chosen, record)
-    if not source.exists():
-        if record.state == "interrupted":
-            return record  # whoever stopped it does not want to wait for one more training
-        _train_again(chosen, record.in_full(chosen), loaded, prepared, cache, source, say)
-    pipeline = Pipeline.load(source)
-    if execution.keep_models == "none":
-        shutil.rmtree(source)
-    elif execution.keep_models == "all":
-        shutil.copytree(source, folder.best)
-    else:
-        source.rename(folder.best)
-    if record.state == "done" and execution.keep_models != "all":  # the others in full have had their use
-        for each in record.repeats:
-            folder.confirmation.drop_model(each.spec.number, each.spec.attempt)
-    if record.state != "done" or not len(prepared.splits.test):
-        return record
-    test = _read_test(pipeline, prepared, facts, record.objective, folder)
-    log.read_test(test)
-    return record.model_copy(update={"test": test})
+    try:
+        if not is_there:
+            _train_again(chosen, record.in_full(chosen), loaded, prepared, cache, source, say, stop)
+        stop.check()
+        pipeline = Pipeline.load(source)
+        _place(source, folder.best, keep)
+        if record.state == "done" and len(prepared.splits.test):
+            test = _read_test(pipeline, prepared, facts, record.objective, folder, stop)
+            log.read_test(test)
+            record = record.model_copy(update={"test": test})
+    except KeyboardInterrupt:
+        return _interrupted(record)
+    if record.state == "done" and keep != "all":
+        _drop_models(record, folder)
+    return record
+
+
+def _interrupted(record: StudyRecord) -> StudyRecord:
+    return record.model_copy(update={"state": "interrupted", "reason": ASKED_TO_STOP})
+
+
+def _place(source: Path, best: Path, keep: str) -> None:
+    """Puts the chosen model into `best/`, unless none is kept."""
+    if keep == "all":
+        with folder_written_atomically(best) as folder:
+            shutil.copytree(source, folder, dirs_exist_ok=True)
+    elif keep == "best":
+        remove_folder(best)
+        source.rename(best)
+
+
+def _drop_models(record: StudyRecord, folder: RunFolder) -> None:
+    """Removes those that have had their use."""
+    for place, trials in ((folder, record.trials), (folder.confirmation, record.repeats)):
+        for each in trials:
+            place.drop_model(each.spec.number, each.spec.attempt)
 
 
 def _train_again(
@@ -123,6 +152,7 @@ def _train_again(
     cache: Cache,
     target: Path,
     say: Say,
+    stop: StopSignals,
 ) -> None:
     """Trains the chosen config where no trial left its model: after several folds, or where the weights are gone.
 
@@ -134,42 +164,36 @@ def _train_again(
         cache: where prepared data lies.
         target: where the model belongs.
         say: tells a person.
+        stop: asks to stop.
     """
     number, is_short = chosen.spec.number, chosen.spec.fidelity != Fidelity()
     spec = chosen.spec.model_copy(update={"folder": str(target.parent), "fidelity": Fidelity()})
     if len(prepared.splits.folds) == 1:
         say(f"training the chosen config (trial {number}) {'in full' if is_short else AGAIN}")
-        _run(spec, loaded, cache)
+        stop.run(run(spec, loaded.folders, cache))
         return
     if is_short:  # how many epochs are best is not known from less
         if in_full is None:
             say(f"training the chosen config (trial {number}) in full, to know for how many epochs")
-        result = _run(spec, loaded, cache) if in_full is None else in_full.result
+        result = stop.run(run(spec, loaded.folders, cache)) if in_full is None else in_full.result
         chosen = chosen.model_copy(update={"result": result})
     where = "all rows but the test rows" if prepared.splits.newest_train is None else "the newest train window"
     say(f"training the chosen config (trial {number}) once more, on {where}")
-    train_on_all(chosen, loaded.folders, cache).save(target)
-
-
-def _run(spec: TrialSpec, loaded: LoadedStudy, cache: Cache) -> TrialResult:
-    """Runs a trial in this process."""
-    training = run(spec, loaded.folders, cache)
-    while True:
-        try:
-            next(training)
-        except StopIteration as end:
-            return cast("TrialResult", end.value)
+    pipeline = stop.run(train_on_all(chosen, loaded.folders, cache))
+    with folder_written_atomically(target) as model:
+        pipeline.save(model)
 
 
 def _read_test(
-    pipeline: Pipeline, prepared: Prepared, facts: Facts, objective: Objective, folder: RunFolder
+    pipeline: Pipeline, prepared: Prepared, facts: Facts, objective: Objective, folder: RunFolder, stop: StopSignals
 ) -> dict[str, Any]:
     """Predicts the test rows, once, and returns what the record keeps of it."""
     rows = prepared.splits.test
-    probabilities_NK = pipeline.predict([prepared.rows.texts[row] for row in rows.tolist()])
+    probabilities_NK = pipeline.predict([prepared.rows.texts[row] for row in rows.tolist()], stop.check)
     labels_N, num_classes = prepared.labels_N[rows], len(prepared.classes)
     path, rows_N = folder.path / "test-outcomes.npz", prepared.rows.in_source(rows)
-    np.savez(path, rows=rows_N, positions=rows, labels=labels_N, probabilities=probabilities_NK)
+    with written_atomically(path) as file:
+        np.savez(file, rows=rows_N, positions=rows, labels=labels_N, probabilities=probabilities_NK)
     name = objective.metric.removeprefix("valid.")
     metrics = evaluate(labels_N, probabilities_NK, METRICS)
     return {

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -153,8 +153,10 @@ class Pipeline:
         """The classes, in the order of the outputs, in the type that the labels of the data had."""
         return [typed_label(name, self.config.labels) for name in self.config.classes]
 
-    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def predict(self, texts: Sequence[str], pulse: Callable[[], None] | None = None) -> NDArray[np.float32]:
         """Returns probabilities_NK of texts, in their order; what is missing (None, NaN) counts as an empty text.
+
+        `pulse` is called before each batch, and may raise to end it.
 
         Raises:
             TextuneError: a single text was given in place of a list.
@@ -164,9 +166,11 @@ class Pipeline:
         given = as_texts(texts, lambda row: f"row {row} of the texts")
         if not given:
             return np.zeros((0, len(self.config.classes)), dtype=np.float32)
-        return self.predict_examples(encode(self.tokenizer, given))
+        return self.predict_examples(encode(self.tokenizer, given), pulse=pulse)
 
-    def predict_examples(self, examples: Examples, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+    def predict_examples(
+        self, examples: Examples, rows: NDArray[np.int64] | None = None, pulse: Callable[[], None] | None = None
+    ) -> NDArray[np.float32]:
         """Returns probabilities_NK of texts that are token ids already, in the order of `rows` (ascending)."""
         from textune.training.engine.predict import predict
 
@@ -174,7 +178,8 @@ class Pipeline:
         labels = np.zeros(len(examples), dtype=np.int64)
         cut, tokens = (self.config.max_length, self.config.keep), self.model.encoder.tokens_per_batch
         batches = eval_batches(examples, labels, rows, *cut, tokens_per_batch=tokens)
-        return predict(self.model, batches, self.config.precision).probabilities_NK
+        pulsing = batches if pulse is None else (batch for batch in batches if pulse() is None)
+        return predict(self.model, pulsing, self.config.precision).probabilities_NK
 
 
 def _read_config(folder: Path, *, allow_plugins: bool) -> PipelineConfig:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from textune.config.load import LoadedStudy
 from textune.config.study import StudyConfig
 from textune.errors import RunFolderError
-from textune.records import TrialState
+from textune.records import TrialResult, TrialSpec, TrialState
 from textune.run_folder import RunFolder
 from textune.storage import redact
 from textune.temporary import remove_folder
@@ -20,6 +21,7 @@ __all__ = [
     "refuse_other_command",
     "refuse_other_data",
     "refuse_other_study",
+    "remove_leftovers",
     "take_back",
     "version_notes",
     "welcome",
@@ -147,6 +149,21 @@ def take_back(past: Past, folder: RunFolder) -> None:
     else:
         source.parent.mkdir(parents=True, exist_ok=True)
         folder.best.rename(source)
+
+
+def remove_leftovers(past: Past, folder: RunFolder) -> None:
+    """Removes what ended trials needed to go on, and models of attempts before their last: a kill leaves them."""
+    ended: dict[tuple[str, int], int] = {}
+    for name, phase in past.phases.items():
+        attempts = folder.of_phase(name).attempts
+        for event in phase.events:
+            if isinstance(event, TrialSpec):
+                ended.pop((attempts, event.number), None)  # of another confirmation
+            elif isinstance(event, TrialResult) and event.final:
+                ended[attempts, event.trial] = event.attempt
+    for attempts, trial in folder.with_leftovers():
+        if (attempts, trial) in ended:
+            replace(folder, attempts=attempts).drop_leftovers(trial, ended[attempts, trial])
 
 
 def _with_defaults(config: dict[str, Any]) -> dict[str, Any]:

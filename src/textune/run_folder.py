@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from textune.errors import RunFolderError
+from textune.errors import RunFolderError, plain
 from textune.records import StudyRecord, TrialRecord
 from textune.storage import LOCK_FILE, FolderLock
-from textune.temporary import remove_folder
+from textune.temporary import is_temporary, remove_abandoned, remove_folder
 
 __all__ = ["CHECKPOINT", "EVENTS", "RunFolder"]
 
 EVENTS = "events.jsonl"
 CHECKPOINT = "checkpoint.safetensors"
+MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,12 @@ class RunFolder:
     def fidelity(self) -> RunFolder:
         """The same folder as trainings see it that measure what short forms are worth."""
         return replace(self, attempts="fidelity")
+
+    def of_phase(self, name: str) -> RunFolder:
+        """The same folder as trials of a phase see it, which is named as in the log."""
+        if name.startswith("search"):
+            return self
+        return self.fidelity if name.startswith("fidelity") else self.confirmation
 
     @classmethod
     def at(cls, path: Path) -> RunFolder | None:
@@ -73,6 +82,23 @@ class RunFolder:
         folder = cls.create(place)
         held.enter_context(FolderLock(folder.path))
         return folder
+
+    def enter(self, held: ExitStack) -> None:
+        """Takes the folder to write in it: locks it, and removes what writers left there that were killed.
+
+        Raises:
+            RunFolderError: another process has it, or something in it is a symbolic link. What such a link names lies
+                elsewhere, and whoever made the folder may have chosen it.
+        """
+        held.enter_context(FolderLock(self.path))
+        for entry in _entries(self.path):
+            if entry.is_symlink():
+                raise RunFolderError(
+                    f"{plain(entry.path)} is a symbolic link, and nothing in a run folder is written through one; "
+                    "remove it, or name another folder with --out"
+                )
+            if is_temporary(entry.name):
+                remove_abandoned(Path(entry.path))
 
     @classmethod
     def find(cls, path: Path) -> RunFolder:
@@ -131,7 +157,7 @@ class RunFolder:
         return self.path / self.attempts / f"{trial:04d}" / f"attempt-{attempt}"
 
     def model(self, trial: int, attempt: int = 1) -> Path:
-        return self.attempt(trial, attempt) / "model"
+        return self.attempt(trial, attempt) / MODEL
 
     def model_of(self, chosen: TrialRecord, record: StudyRecord) -> Path:
         """Returns where a trial's weights are, or belong: after a search in short form, those trained in full since."""
@@ -148,13 +174,31 @@ class RunFolder:
         paths = (self.attempt(trial, each) / CHECKPOINT for each in range(attempt, 0, -1))
         return next((path for path in paths if path.is_file()), None)
 
-    def drop_checkpoints(self, trial: int) -> None:
+    def drop_leftovers(self, trial: int, last: int) -> None:
+        """Removes what a trial that ended in its attempt `last` needed to go on, and models of attempts before."""
         for path in (self.path / self.attempts / f"{trial:04d}").glob(f"attempt-*/{CHECKPOINT}"):
             path.unlink(missing_ok=True)
+        for attempt in range(1, last):
+            self.drop_model(trial, attempt)
+
+    def with_leftovers(self) -> list[tuple[str, int]]:
+        """Returns the trials, each with the folder that has its attempts, of which there are checkpoints or models."""
+        left = (path for name in (CHECKPOINT, MODEL) for path in self.path.glob(f"*/*/attempt-*/{name}"))
+        places = {path.relative_to(self.path).parts[:2] for path in left}
+        return sorted((attempts, int(trial)) for attempts, trial in places if trial.isdecimal())
 
     def drop_model(self, trial: int, attempt: int = 1) -> None:
         with contextlib.suppress(OSError):  # what cannot be removed is in nobody's way
             remove_folder(self.model(trial, attempt))
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yields all that lies in a folder and below it, but what lies in temporary folders; follows no links."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            yield entry
+            if entry.is_dir(follow_symlinks=False) and not is_temporary(entry.name):
+                yield from _entries(Path(entry.path))
 
 
 def _is_taken(path: Path) -> bool:

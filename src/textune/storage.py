@@ -255,8 +255,13 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         try:
-            self._file = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+            self._file = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise RunFolderError(
+                    f"{folder / LOCK_FILE} is a symbolic link, and what it names is not written; remove it, or name "
+                    "another folder with --out"
+                ) from error
             raise RunFolderError(
                 f"{folder} cannot be written: {error.strerror}; name another one with --out"
             ) from error

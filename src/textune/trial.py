@@ -166,15 +166,22 @@ def run(
     return result
 
 
-def train_on_all(chosen: TrialRecord, folders: Sequence[Path], cache: Cache) -> Pipeline:
-    """Trains a chosen trial's config once more, for its (median) best number of epochs, on the rows the split says."""
+def train_on_all(chosen: TrialRecord, folders: Sequence[Path], cache: Cache) -> Generator[None, None, Pipeline]:
+    """Trains a chosen trial's config once more, for its (median) best number of epochs, on the rows the split says.
+
+    Yields:
+        About ten times a second.
+
+    Returns:
+        The pipeline.
+    """
     config = located(TrialConfig.model_validate(chosen.spec.config), folders)
     prepared = prepare_data(config, folders, cache)
     training = _Training(
         chosen.spec, config, prepared, prepared.splits.final_train, "all", folders, cache, memory_bytes=None
     )
     assert chosen.result is not None
-    precision = training.run_blindly(chosen.result.best_epoch or config.training.epochs)
+    precision = yield from training.run_blindly(chosen.result.best_epoch or config.training.epochs)
     return training.pipeline(precision, chosen.result.metrics)
 
 
@@ -249,13 +256,12 @@ class _Training:
             raise
         past.end_fold(fit.result())
 
-    def run_blindly(self, num_epochs: int) -> str:
+    def run_blindly(self, num_epochs: int) -> Generator[None, None, str]:
         """Trains for a number of epochs without valid rows; returns the precision."""
         from textune.training.engine.loop import fit_blindly
 
-        for _ in self._go_on_from_states(np.unique(self.rows)):
-            pass
-        return fit_blindly(
+        yield from self._go_on_from_states(np.unique(self.rows))
+        training = fit_blindly(
             self.model,
             self._epoch,
             self.config.training,
@@ -265,6 +271,7 @@ class _Training:
             seed=self.dropout,
             micro_batch=self.micro_batch.first(),
         )
+        return (yield from training)
 
     def _progress(self, fold: int, measured: EpochMeasurement) -> Progress:
         return Progress(

@@ -53,7 +53,10 @@ PRELOAD = [
     "textune.hand_over",
     "textune.study",
 ]
+LEFTOVERS = ("checkpoint.safetensors", "model")
 TIMES = ("seconds", "seconds_per_epoch")
+FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.scandir", "shutil.rmtree"}
+"""What Python's audit hooks hear of what is done with files."""
 
 
 # What is done to a study, in its own process
@@ -109,16 +112,44 @@ class InCacheBuild:
         os.fsync = dying
 
 
-Sabotage = AfterSeconds | InLogWrite | InCacheBuild
+@dataclass(frozen=True)
+class AfterDecision:
+    """It dies before the n-th thing that it does with files after the decision what to hand over."""
+
+    number: int
+    seconds: float = PATIENCE_SECONDS
+
+    def install(self) -> None:
+        from textune import hand_over as module
+
+        hand_over, counts = module.hand_over, []
+
+        def begun(*arguments):
+            counts.append(self.number)
+            return hand_over(*arguments)
+
+        def dying(event: str, _: object) -> None:
+            if counts and event in FILE_EVENTS:
+                counts[0] -= 1
+                if counts[0] < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        module.hand_over = begun
+        sys.addaudithook(dying)
+
+
+Sabotage = AfterSeconds | InLogWrite | InCacheBuild | AfterDecision
 
 
 def a_sabotage(rng: np.random.Generator, seconds: float) -> Sabotage:
     """Draws a moment of a study that takes so many seconds."""
-    match rng.integers(4):
+    match rng.integers(5):
         case 0:
             return InLogWrite(int(rng.integers(40)), float(rng.uniform()))
         case 1:
             return InCacheBuild(int(rng.integers(8)))
+        case 2:
+            return AfterDecision(int(rng.integers(120)))
         case _:
             return AfterSeconds(float(rng.uniform(0, seconds)))
 
@@ -212,7 +243,9 @@ def outcome(place: Place) -> dict:
         "best": (record.best.spec.number, record.best.result.value),
         "model": (place.folder / "best" / "model.safetensors").read_bytes(),
         "test": (record.test["metrics"], record.test["readings"]),
-        "checkpoints": sorted(map(str, place.folder.rglob("checkpoint*"))),
+        "leftovers": sorted(
+            path.name for path in place.folder.rglob("*") if path.name in LEFTOVERS or ".tmp" in path.name
+        ),
     }
 
 

@@ -16,7 +16,7 @@ from textune.search.pruning import MedianConfig, SuccessiveHalvingConfig
 from textune.search.random import RandomConfig
 from textune.search.tpe import TpeConfig
 from textune.space import ChoiceDimension, FloatDimension, Space
-from textune.study import Search, search
+from textune.study import Search, StopSignals, search
 from textune.testing.quadratic import Quadratic, resolve
 from textune.tracking.base import Tracker
 from textune.tracking.log import EventLog, read_past, read_study
@@ -149,10 +149,18 @@ class TestInterrupts:
         assert names[-3:] == ["attempt-ended", "phase-ended", "study-ended"]
         assert read_study(tmp_path) == stopped
 
-    def test_a_signal_after_the_last_trial_changes_nothing(self, tmp_path):
+    def test_a_signal_as_the_last_trial_ends_is_not_forgotten(self, tmp_path):
         study = run(tmp_path, trials=3, trackers=[StopAt(3 * 5, signal.SIGINT)])
-        assert study.state in ("done", "interrupted")
+        assert (study.state, study.reason) == ("interrupted", "it was asked to stop")
         assert study.count(TrialState.COMPLETE) == 3
+        assert run(tmp_path, trials=3).state == "done"
+
+    def test_a_signal_before_the_first_trial_starts_none(self, tmp_path):
+        with StopSignals() as stop:
+            signal.raise_signal(signal.SIGINT)
+            study = run(tmp_path, trials=3, stop=stop)
+        assert (study.state, study.trials) == ("interrupted", ())
+        assert run(tmp_path, trials=3).state == "done"
 
 
 class TestWhatMayChange:

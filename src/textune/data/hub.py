@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from textune.data.tables import Table, shortest_floats
 from textune.data.text_columns import SEPARATOR, TextColumns, column_names
 from textune.errors import DataError, MissingDependencyError, plain
 from textune.registry import register
+from textune.temporary import scratch_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -78,8 +78,8 @@ class HubConfig(DataConfig):
 
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
         folder = Path(self.find(folders)[0])
-        with tempfile.TemporaryDirectory() as scratch:
-            splits = _splits(folder, self.subset, Path(scratch))
+        with scratch_folder() as scratch:
+            splits = _splits(folder, self.subset, scratch)
             rows = self._rows(folder, splits)
         return fingerprinted(sample(rows, self.max_rows, seed))
 

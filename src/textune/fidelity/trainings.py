@@ -14,7 +14,7 @@ from textune.execution.base import Executor
 from textune.fidelity.design import ENOUGH, Design
 from textune.records import StudyRecord, StudyStart
 from textune.run_folder import RunFolder
-from textune.study import Listed, Phase, run_plan
+from textune.study import Listed, Phase, StopSignals, run_plan
 from textune.tracking.console import Console
 from textune.tracking.log import EventLog, Past
 from textune.tracking.trainings import Trainings
@@ -45,6 +45,7 @@ def train(
     held: ExitStack,
     start: Callable[[Path], Executor],
     console: Console,
+    stop: StopSignals,
 ) -> tuple[RunFolder, StudyRecord]:
     """Trains all that a design asks for, or what earlier sessions left of it; `repeats` of the record are these.
 
@@ -55,6 +56,7 @@ def train(
         held: takes the lock of a new folder.
         start: starts the executor on a cache.
         console: what a person sees.
+        stop: how a person stops it.
     """
     loaded, cache, specs = design.loaded, Cache(), design.specs(None)
     is_done = past is not None and past.record.state == "done" and len(past.record.repeats) == len(specs)
@@ -63,16 +65,18 @@ def train(
     if (few := len(design.configurations)) < ENOUGH:
         console.say(f"{few} different configurations are few to say something of; take {ENOUGH} or more")
     with closing(start(cache.root)) as executor:
-        prepared = prepare_data(loaded.config, loaded.folders, cache)
-        console.say(data_line(prepared.rows, prepared.splits))
-        refuse_untrained(prepared.rows, prepared.splits)
+        with stop.at_once():
+            prepared = prepare_data(loaded.config, loaded.folders, cache)
+            console.say(data_line(prepared.rows, prepared.splits))
+            refuse_untrained(prepared.rows, prepared.splits)
         folder = RunFolder.taken(place, held)
         if past is not None:
             resume.refuse_other_data(past, prepared.fingerprint, folder)
+            resume.remove_leftovers(past, folder)
         header = _header(design, prepared)
         session.write_study(loaded, folder, header)
         with closing(EventLog(folder.path)) as log:
-            phase = _phase(design, prepared, header, executor, folder, log, past, console.say)
+            phase = _phase(design, prepared, header, executor, folder, log, past, console.say, stop)
             log.start(phase.start, resumed=past is not None)
             record = run_plan(phase, Listed(design.specs(phase.folder)))
     if record.state != "done":
@@ -103,6 +107,7 @@ def _phase(
     log: EventLog,
     past: Past | None,
     say: Callable[[str], None],
+    stop: StopSignals,
 ) -> Phase:
     """Returns what the trainings run with."""
     config, specs = design.loaded.config, design.specs(None)
@@ -122,6 +127,7 @@ def _phase(
         folder=folder.fidelity,
         log=log,
         past=past,
+        stop=stop,
         trackers=[Trainings(say, [parts.of(spec) for spec in specs], executor.slots)],
         max_retries=execution.max_retries,
         trial_timeout_seconds=execution.timeout_seconds,

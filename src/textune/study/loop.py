@@ -16,9 +16,11 @@ from textune.study.signals import StopSignals
 from textune.study.witnesses import Witnesses
 from textune.tracking.log import EndState
 
-__all__ = ["close", "run_plan", "search"]
+__all__ = ["ASKED_TO_STOP", "close", "run_plan", "search"]
 
 _log = logging.getLogger("textune")
+
+ASKED_TO_STOP = "it was asked to stop"
 
 LOOK_SECONDS = 0.2
 """How often the loop looks at the clock and at signals while nothing happens."""
@@ -89,12 +91,13 @@ class _Loop:
         try:
             open_trials = self._replay()
             self.witnesses.start()
-            with StopSignals() as stop:
-                self._take_up(open_trials)
+            with self.parts.stop as stop:
+                if not stop.requested:
+                    self._take_up(open_trials)
                 self._search(stop)
             reason = self.plan.over
-            if not reason or self.witnesses.unfinished():
-                state, reason = "interrupted", "it was asked to stop"
+            if not reason or self.witnesses.unfinished() or stop.requested:
+                state, reason = "interrupted", ASKED_TO_STOP
         except KeyboardInterrupt:
             state, reason = "interrupted", "it was asked to stop at once"
         except FatalError as error:
@@ -223,7 +226,7 @@ class _Loop:
         self.learners.tell(result)
         self.plan.ended(result)
         if self.parts.folder is not None:
-            self.parts.folder.drop_checkpoints(spec.number)
+            self.parts.folder.drop_leftovers(spec.number, spec.attempt)
         if self.parts.known is not None and result.state is TrialState.COMPLETE and spec.repeat_of is None:
             progress = tuple(self.witnesses.progress(spec.number))
             self.parts.known.keep(TrialRecord(spec=spec, progress=progress, result=result))

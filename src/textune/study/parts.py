@@ -12,6 +12,7 @@ from textune.records import Fidelity, TrialRecord, TrialResult, TrialSpec
 from textune.run_folder import RunFolder
 from textune.search.base import Params, Pruner, Sampler
 from textune.space import Space
+from textune.study.signals import StopSignals
 from textune.tracking.base import StudyStart, Tracker
 from textune.tracking.log import SEARCH, EventLog, Limits, Past, PastPhase
 
@@ -68,6 +69,7 @@ class Phase:
         max_retries: how often a trial is tried again after its worker died.
         trial_timeout_seconds: how long a trial may take.
         known: what other studies measured.
+        stop: how it is asked to stop; that of the whole study, where it is a part of one.
     """
 
     start: StudyStart
@@ -84,6 +86,7 @@ class Phase:
     max_retries: int = 0
     trial_timeout_seconds: float | None = None
     known: KnownResults | None = None
+    stop: StopSignals = field(default_factory=StopSignals)
     clock: Callable[[], float] = time.monotonic
 
     @property

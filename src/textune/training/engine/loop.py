@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
@@ -235,10 +235,13 @@ def fit_blindly(
     steps_per_epoch: int,
     seed: int,
     micro_batch: int | None = None,
-) -> str:
+) -> Generator[None, None, str]:
     """Trains for `num_epochs` without valid rows, at the learning rates these have in a `Fit`; returns the precision.
 
     A `plateau` schedule, which reacts to valid rows, stays at its first learning rate. Arguments are those of `Fit`.
+
+    Yields:
+        About ten times a second.
 
     Raises:
         DivergedError: too many steps in a row were not finite.
@@ -248,9 +251,11 @@ def fit_blindly(
     turns = Turns(steps.device, steps.precision, deterministic=config.deterministic)
     for epoch in range(1, num_epochs + 1):
         turns.seed(derive(seed, "dropout", epoch))
-        with turns.turn():
-            for _ in _train(steps, train(epoch), _Epoch(epoch), []):
-                pass
+        work, done = _train(steps, train(epoch), _Epoch(epoch), []), False
+        while not done:
+            with turns.turn():
+                done = _go_on(work, until=time.perf_counter() + PULSE_SECONDS)
+            yield
     return steps.precision
 
 
