@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from textune.data.base import SPLIT_WORDS, TEST, TRAIN, UNASSIGNED, VALID, DataConfig, Rows
-from textune.data.dates import parse_date
+from textune.data.dates import known_format, read_days
 from textune.data.locate import locate
 from textune.data.reading import Reading
 from textune.data.repeats import advice_to_group
@@ -49,7 +49,12 @@ class Columns(DataConfig):
     text: TextColumns = Field("text", description="column of the texts, or a list of columns to join")
     separator: str = Field(SEPARATOR, description="what stands between the cells of joined columns")
     label: str = Field("label", description="column of the labels, words or numbers")
-    date: str | None = Field(None, description="column of the dates, YYYY-MM-DD")
+    date: str | None = Field(None, description="column of the dates; the day counts as it is written")
+    date_format: str | None = Field(
+        None,
+        description="how dates are written, as strptime has it ('%d.%m.%Y'; month names are English), or 'excel' or "
+        "'unix' for numbers; null: ISO 8601, or whatever common form fits the whole column",
+    )
     group: str | None = Field(
         None, description="column whose equal values are never divided between train, valid and test"
     )
@@ -63,6 +68,11 @@ class Columns(DataConfig):
 class FilesConfig(Reading, Columns):
     """Your own files. Rows without a text or a label are left out and counted."""
 
+    @field_validator("date_format")
+    @classmethod
+    def _known_date_format(cls, date_format: str | None) -> str | None:
+        return None if date_format is None else known_format(date_format)
+
     @model_validator(mode="after")
     def _one_source_of_train_rows(self) -> FilesConfig:
         if self.path is not None and self.train is not None:
@@ -73,10 +83,9 @@ class FilesConfig(Reading, Columns):
 
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
         splits = [split for path, split in self._files if path is not None]
-        parts = [
-            Part(self, read_table(place, self._wanted, self), split)
-            for place, split in zip(self.find(folders), splits, strict=True)
-        ]
+        tables = [read_table(place, self._wanted, self) for place in self.find(folders)]
+        days = _days(self, tables)
+        parts = [Part(self, *each) for each in zip(tables, splits, days, strict=True)]
         return fingerprinted(sample(join(self, parts), self.max_rows, seed))
 
     def find(self, folders: Sequence[Path]) -> tuple[str, ...]:
@@ -105,16 +114,24 @@ class FilesConfig(Reading, Columns):
 
 
 class Part:
-    """The usable rows of one file, as columns of Python values."""
+    """The usable rows of one file, as columns of Python values.
 
-    def __init__(self, config: FilesConfig, table: Table, given: int) -> None:
+    Args:
+        config: what the columns mean.
+        table: the file.
+        given: the part that the file is, or UNASSIGNED.
+        dates: of its rows, if they have some; None where one is missing.
+    """
+
+    def __init__(
+        self, config: FilesConfig, table: Table, given: int, dates: Sequence[date | None] | None = None
+    ) -> None:
         self.config = config
         self.table = table
         self.skipped: dict[str, list[int]] = {"no text": [], "no label": [], "no date": []}
         parts = [self._parsed(column, "text", parse_text) for column in column_names(config.text)]
         texts = joined(parts, config.separator)
         labels = self._parsed(config.label, "label", parse_label)
-        dates = self._parsed(config.date, "date", parse_date) if config.date else None
         groups = self._parsed(config.group, "group", parse_label) if config.group else None
         splits = self._splits(config.split) if given == UNASSIGNED else None
         kept = [row for row in range(len(table)) if self._usable(row, texts, labels, dates)]
@@ -122,12 +139,12 @@ class Part:
         self.texts = [texts[row] or "" for row in kept]
         self.labels: list[str] = [labels[row] for row in kept]
         self.label_types = self._types(config.label, kept)
-        self.dates: list[date] | None = [dates[row] for row in kept] if dates else None
+        self.dates: list[date | None] | None = [dates[row] for row in kept] if dates else None
         self.groups: list[str | None] | None = [groups[row] for row in kept] if groups else None
         self.splits: list[int] = [splits[row] if splits else given for row in kept]
         self.replaced = [row for row in kept if row in table.replaced]
 
-    def _usable(self, row: int, texts: Sequence[Any], labels: list[Any], dates: list[Any] | None) -> bool:
+    def _usable(self, row: int, texts: Sequence[Any], labels: list[Any], dates: Sequence[Any] | None) -> bool:
         for reason, column in (("no text", texts), ("no label", labels), ("no date", dates)):
             if column is not None and column[row] is None:
                 self.skipped[reason].append(row)
@@ -135,9 +152,7 @@ class Part:
         return True
 
     def _column(self, column: str, setting: str) -> Sequence[Any]:
-        if not self.table.has(column):
-            raise self.table.refusal(column, setting, self.config)
-        return self.table.columns[column]
+        return _column(self.table, column, setting, self.config)
 
     def _parsed(self, column: str, setting: str, parse: Callable[[Any], Any]) -> list[Any]:
         return parse_cells(self._column(column, setting), parse, partial(self.table.cell, column))
@@ -171,6 +186,21 @@ class Part:
 
     def _first(self, why: str, rows: Sequence[int]) -> str:
         return f"{why} (first: {self.table.where(rows[0])})"
+
+
+def _column(table: Table, column: str, setting: str, config: FilesConfig) -> Sequence[Any]:
+    if not table.has(column):
+        raise table.refusal(column, setting, config)
+    return table.columns[column]
+
+
+def _days(config: FilesConfig, tables: Sequence[Table]) -> Sequence[Sequence[date | None] | None]:
+    """Returns the days of each file's rows: all files write them alike."""
+    column = config.date
+    if column is None:
+        return [None] * len(tables)
+    columns = [_column(table, column, "date", config) for table in tables]
+    return read_days(columns, config.date_format, lambda number, row: tables[number].cell(column, row))
 
 
 def join(config: FilesConfig, parts: Sequence[Part], order: Sequence[str] = ()) -> Rows:
