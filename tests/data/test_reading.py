@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textune.data import CommandReading, FilesConfig, ImdbConfig, Reading, SstConfig, read_bytes, read_table
-from textune.data.reading import lines
+from textune.data.content import lines
 from textune.errors import DataError
 
 GOOD = b"text,label\ngood,pos\nbad,neg\n"
@@ -75,7 +75,7 @@ def test_parquet_of_invalid_text_is_refused_or_mended(tmp_path):
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
 def test_a_line_too_long_for_a_text_is_refused(tmp_path, monkeypatch, ending):
-    monkeypatch.setattr("textune.data.reading.LONGEST_LINE", 1_000)
+    monkeypatch.setattr("textune.data.content.LONGEST_LINE", 1_000)
     (tmp_path / f"x.{ending}").write_text("text\n" + "x" * 1_001)
     with pytest.raises(
         DataError, match=r"line 2 is longer than 1,000 characters" if ending != "jsonl" else "line 1 is"

@@ -25,6 +25,7 @@ from textune.data.base import (
 from textune.data.batches import Batch, cut_examples, eval_batches, num_batches, train_batches
 from textune.data.cache import Cache, content_key
 from textune.data.checks import data_line, refuse_untrained
+from textune.data.content import lines_of, read_bytes, too_large
 from textune.data.describe import describe
 from textune.data.files import FilesConfig
 from textune.data.hub import HubConfig
@@ -32,7 +33,7 @@ from textune.data.imdb import ImdbConfig
 from textune.data.locate import file_name, is_url, locate, locate_given
 from textune.data.prepare import Prepared, load_rows, prepare
 from textune.data.pretrained import PretrainedConfig
-from textune.data.reading import CommandReading, EncodingErrors, Reading, lines_of, read_bytes, too_large
+from textune.data.reading import CommandReading, EncodingErrors, Reading
 from textune.data.redraw import Parts, folds_of, redraw
 from textune.data.rolling import RollingConfig
 from textune.data.split import GivenConfig, HoldoutConfig, KfoldConfig

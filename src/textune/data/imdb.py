@@ -12,8 +12,9 @@ import numpy as np
 from pydantic import Field
 
 from textune.data.base import TEST, TRAIN, DataConfig, Rows
+from textune.data.content import read_bytes, too_large
 from textune.data.locate import locate_set, missing_set
-from textune.data.reading import MAX_BYTES, Reading, read_bytes, too_large
+from textune.data.reading import MAX_BYTES, Reading
 from textune.data.sampling import fingerprinted, sample
 from textune.data.tables import read_table
 from textune.errors import DataError

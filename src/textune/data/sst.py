@@ -15,8 +15,9 @@ import numpy as np
 from pydantic import Field
 
 from textune.data.base import TEST, TRAIN, VALID, DataConfig, Rows
+from textune.data.content import read_bytes
 from textune.data.locate import locate_set, missing_set
-from textune.data.reading import MAX_BYTES, Reading, read_bytes
+from textune.data.reading import MAX_BYTES, Reading
 from textune.data.sampling import fingerprinted, sample, take
 from textune.errors import DataError
 from textune.registry import register

@@ -76,7 +76,7 @@ class TestJson:
         assert columns(tmp_path / "x.json") == {"text": TABLE["text"][:1], "label": ["pos"]}
 
     def test_may_be_one_line_longer_than_any_text(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("textune.data.reading.LONGEST_LINE", 20)
+        monkeypatch.setattr("textune.data.content.LONGEST_LINE", 20)
         (tmp_path / "x.json").write_text(json.dumps(ROWS))
         assert columns(tmp_path / "x.json") == TABLE
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from textune.data.compression import NAMES
-from textune.data.reading import Format, Reading, either, inner_name
+from textune.data.content import inner_name
+from textune.data.reading import Format, Reading, either
 from textune.data.tables.lines import lines_as_table, read_lines
 from textune.data.tables.table import Table, shortest_floats, whole_characters
 from textune.errors import DataError

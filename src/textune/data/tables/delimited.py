@@ -6,7 +6,8 @@ import csv
 from collections.abc import Collection
 from typing import Any
 
-from textune.data.reading import LONGEST_LINE, Reading, either, lines
+from textune.data.content import LONGEST_LINE, lines
+from textune.data.reading import Reading, either
 from textune.data.tables.header import Header
 from textune.data.tables.table import Table, replace_halves
 from textune.errors import DataError

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from textune.data.base import SPLIT_WORDS
-from textune.data.reading import Reading, lines, read_text, too_large
+from textune.data.content import lines, read_text, too_large
+from textune.data.reading import Reading
 from textune.data.tables.table import Table, replace_halves
 from textune.errors import DataError
 

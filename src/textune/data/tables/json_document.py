@@ -6,7 +6,8 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from textune.data.reading import Reading, read_text
+from textune.data.content import read_text
+from textune.data.reading import Reading
 from textune.data.tables.json_lines import read_json_lines, records_as_table
 from textune.data.tables.table import Table
 from textune.errors import DataError, plain

@@ -6,7 +6,8 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from textune.data.reading import Reading, lines
+from textune.data.content import lines
+from textune.data.reading import Reading
 from textune.data.tables.table import Table, has_half_a_character, refuse_many, replace_halves
 from textune.errors import DataError
 from textune.storage import redact

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from textune.data.reading import Reading, lines
+from textune.data.content import lines
+from textune.data.reading import Reading
 from textune.data.tables.table import Table, replace_halves
 from textune.storage import redact
 

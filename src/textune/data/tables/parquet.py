@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textune.data.reading import Reading, either, local_or_bytes, too_large
+from textune.data.content import local_or_bytes, too_large
+from textune.data.reading import Reading, either
 from textune.data.tables.header import repeated_names, unique_names
 from textune.data.tables.table import Table, replace_halves, shortest_floats
 from textune.errors import DataError, MissingDependencyError

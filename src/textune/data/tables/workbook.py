@@ -8,7 +8,8 @@ import zipfile
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
-from textune.data.reading import Reading, local_or_bytes, too_large
+from textune.data.content import local_or_bytes, too_large
+from textune.data.reading import Reading
 from textune.data.tables.header import Header
 from textune.data.tables.table import Table, replace_halves
 from textune.errors import DataError, MissingDependencyError, suggestion
