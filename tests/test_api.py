@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 import textune
-from textune.api import _store
 from textune.errors import DataError, RunFolderError, StudyError, TextuneError
 
 DATA = pd.DataFrame({"review": ["a good day", "a bad day"] * 60, "mood": ["pos", "neg"] * 60, "id": range(120)})
@@ -35,12 +35,6 @@ def test_a_frame_is_read_as_it_is_whatever_the_study_says_of_its_files(settings,
     assert set(study.pipeline.config.classes) == {"très", "peu"}
 
 
-def test_days_are_those_of_the_frames_own_time_zone():
-    midnight = pd.Timestamp("2024-02-01", tz="Europe/Berlin")
-    stored = pd.read_json(_store(pd.DataFrame({"text": ["a"], "day": [midnight]})), lines=True, dtype=False)
-    assert str(stored["day"][0]).startswith("2024-02-01")
-
-
 class TestAStudyOfADataFrame:
     def test_learns_and_predicts(self, study):
         assert study.record.state == "done"
@@ -48,8 +42,12 @@ class TestAStudyOfADataFrame:
         assert study.predict(["a good day", "a bad day"]) == ["pos", "neg"]
         assert study.predict(pd.Series(["a good day", None, "a bad day"]))[::2] == ["pos", "neg"]
         assert study.predict(np.array(["a good day", "a bad day"])) == ["pos", "neg"]
+        assert study.predict(DATA[:2]) == study.predict(pl.DataFrame(DATA[:2])) == ["pos", "neg"]
+        assert study.predict_proba(DATA.to_dict("records")).shape == (120, 2)
         with pytest.raises(TextuneError, match="put it into a list"):
             study.predict("a good day")
+        with pytest.raises(TextuneError, match=r"^the DataFrame has no column 'review'.*; pass the column of the"):
+            study.pipeline.predict(DATA[["mood", "id"]])
         assert study.predict_proba(["a good day"]).sum() == pytest.approx(1)
         assert study.pipeline.config.text == "review"
 
@@ -132,19 +130,15 @@ class TestErrors:
         with pytest.raises(DataError, match="the DataFrame has no rows"):
             textune.run(settings, DATA[:0], quiet=True)
 
-    @pytest.mark.parametrize(
-        "frame",
-        [
-            pd.DataFrame({"review": pd.Series(["a\ud800", "b"], dtype=object)}),
-            pd.DataFrame([[1, 2]], columns=["a", "a"]),
-        ],
-    )
-    def test_of_a_frame_that_cannot_be_written(self, settings, frame):
-        with pytest.raises(DataError, match="the DataFrame cannot be written as JSON"):
+    def test_name_the_frame_and_its_row(self, settings, tmp_path):
+        frame = pd.DataFrame({"review": pd.Series(["a\ud800", "b"], dtype=object), "mood": [0, 1]})
+        with pytest.raises(DataError, match=r"^the DataFrame, row 0: column 'review' holds 'a.ud800', which has half"):
             textune.run(settings, data=frame, quiet=True)
+        with pytest.raises(DataError, match=r"^data is a str; pass a pandas or polars DataFrame, an Arrow table"):
+            textune.run(settings, "reviews.csv", quiet=True)
 
     def test_of_a_frame_without_the_column(self, settings, tmp_path):
-        with pytest.raises(DataError, match="has no column 'review'; did you mean 'reviews'"):
+        with pytest.raises(DataError, match=r"^the DataFrame has no column 'review'; did you mean 'reviews'"):
             textune.run(settings, DATA.rename(columns={"review": "reviews"}), out=tmp_path / "run", quiet=True)
 
     def test_of_a_wrong_mapping(self):
@@ -154,3 +148,22 @@ class TestErrors:
     def test_of_a_study_without_data(self):
         with pytest.raises(StudyError, match=r"data: is missing; .* pass a DataFrame"):
             textune.run({}, quiet=True)
+
+
+def test_a_polars_frame_with_lists_and_bytes_goes_from_run_to_predict(settings, tmp_path):
+    frame = pl.DataFrame(
+        {
+            "review": ["a good day", "a bad day", None] * 40,
+            "mood": pl.Series([1, 0, 1] * 40, dtype=pl.Int8),
+            "tags": [["x"], [], None] * 40,
+            "raw": [b"\xff", None, b""] * 40,
+            "split": [[1], [2], [3]] * 40,
+        }
+    )
+    study = textune.run(settings, frame, out=tmp_path / "run", overrides=["training.epochs=9"], quiet=True)
+    assert study.predict(frame[:2]) == [1, 0]
+    with np.load(study.folder / "test-outcomes.npz", allow_pickle=False) as outcomes:
+        np.testing.assert_allclose(
+            study.predict_proba(frame)[outcomes["rows"]], outcomes["probabilities"], rtol=0, atol=1e-6
+        )
+    assert study.record.header["data"]["sources"] == ["the DataFrame"]

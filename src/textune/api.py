@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textune import commands
-from textune.errors import DataError
 from textune.records import StudyRecord, TrialRecord
 
 if TYPE_CHECKING:
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Study", "load", "run"]
 
-FRAME = "rows.jsonl"
+FRAME = "the DataFrame"
+"""Stands for the path of a frame that is not stored yet."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,16 @@ class Study:
         """Writes `report.html` anew and returns its path."""
         return commands.report(self.folder)
 
-    def predict(self, texts: Sequence[str]) -> list[Label]:
-        """Returns the label of each text, in the type of the labels it was trained on: text, int, float or bool."""
+    def predict(self, texts: Iterable[Any]) -> list[Label]:
+        """Returns the label of each text, in the type of the labels it was trained on: text, int, float or bool.
+
+        Args:
+            texts: any iterable, Series or array of texts, or a frame as `run` takes it, with the study's text column.
+        """
         labels = self.pipeline.labels
         return [labels[index] for index in self.predict_proba(texts).argmax(1).tolist()]
 
-    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def predict_proba(self, texts: Iterable[Any]) -> NDArray[np.float32]:
         """Returns probabilities, a row per text and a column per class (`study.pipeline.config.classes`)."""
         return self.pipeline.predict(texts)
 
@@ -68,7 +72,7 @@ class Study:
 
 def run(
     study: str | Path | Mapping[str, Any],
-    data: pd.DataFrame | None = None,
+    data: Any = None,
     *,
     out: str | Path | None = None,
     fresh: bool = False,
@@ -80,8 +84,9 @@ def run(
 
     Args:
         study: a study file, or the study as a mapping.
-        data: rows to learn from in place of the study's `data.path`; columns as the study's `data` names them
-            (`text` and `label` by default).
+        data: rows to learn from in place of the study's `data.path`: a pandas or polars DataFrame, an Arrow table, a
+            list of dicts or a dict of lists, with the columns that the study's `data` names (`text` and `label` by
+            default). Other columns may hold anything.
         out: the run folder; default `runs/<name>`.
         fresh: move an existing run folder aside first.
         overrides: `"training.epochs=3"`.
@@ -91,11 +96,13 @@ def run(
     Raises:
         TextuneError: as the command line would say it.
     """
+    source = study if isinstance(study, Mapping) else Path(study)
     changes = list(overrides)
     if data is not None:
-        changes += ["data.kind=files", "data.train=null", f"data.path={_store(data)}", "data.encoding=utf-8"]
+        changes += ["data.kind=files", "data.train=null", f"data.path={FRAME}"]
+        changes.append(f"data.path={_store(data, source, changes, allow_plugins=allow_plugins)}")
     finished = commands.run(
-        study if isinstance(study, Mapping) else Path(study),
+        source,
         out=None if out is None else Path(out),
         fresh=fresh,
         overrides=changes,
@@ -111,32 +118,24 @@ def load(folder: str | Path) -> Study:
     return Study(finished.folder.path, finished.record)
 
 
-def _in_local_time(data: pd.DataFrame) -> pd.DataFrame:
-    """Returns the rows without time zones: JSON would have them in UTC, and days in another one."""
-    aware = [name for name, dtype in data.dtypes.items() if getattr(dtype, "tz", None) is not None]
-    if not aware or not data.columns.is_unique:
-        return data
-    data = data.copy()
-    for name in aware:
-        data[name] = data[name].dt.tz_localize(None)
-    return data
+def _store(
+    data: object, study: Path | Mapping[str, Any], overrides: Sequence[str], *, allow_plugins: bool = False
+) -> Path:
+    """Writes the columns of a frame that a study uses to the cache, where workers can read them, by their content."""
+    from textune.config.load import load_study
+    from textune.data import STORED, Cache, FilesConfig, content_key, frame_as_table, stored_lines
+    from textune.storage import written_atomically
 
+    config = load_study(study, overrides, allow_plugins=allow_plugins).config.data
+    assert isinstance(config, FilesConfig)
+    # A column of the name 'split' that the study does not name counts only if it says train, valid or test.
+    table = frame_as_table(data, config.wanted, optional=() if config.split else ("split",))
+    digest = hashlib.sha256()
+    for line in stored_lines(table):
+        digest.update(line)
 
-def _store(data: pd.DataFrame) -> Path:
-    """Writes a DataFrame where workers can read it, named by its content; it is forgotten when long unused."""
-    from textune.data import Cache, content_key
-    from textune.storage import write_atomically
+    def build(folder: Path) -> None:
+        with written_atomically(folder / STORED) as file:
+            file.writelines(stored_lines(table))
 
-    if not len(data):
-        raise DataError("the DataFrame has no rows")
-    try:
-        content = (
-            _in_local_time(data).to_json(orient="records", lines=True, date_format="iso", force_ascii=False).encode()
-        )
-    except (ValueError, OverflowError) as error:  # half characters, two columns of one name, lists in lists
-        raise DataError(f"the DataFrame cannot be written as JSON: {error}") from error
-    folder = Cache().folder(
-        content_key("frame", hashlib.sha256(content).hexdigest()),
-        lambda folder: write_atomically(folder / FRAME, content),
-    )
-    return folder / FRAME
+    return Cache().folder(content_key("frame", digest.hexdigest()), build) / STORED

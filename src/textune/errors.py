@@ -122,6 +122,8 @@ def quoted(value: object) -> str:
         shown = repr(value)
     except RecursionError:
         return "lists in lists"
+    except ValueError:  # a whole number of thousands of digits
+        return f"a long {type(value).__name__}"
     return shown if len(shown) <= 60 else f"{shown[:57]}…"
 
 

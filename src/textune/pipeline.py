@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,9 +30,9 @@ from textune.data import (
     LabelType,
     Reading,
     TextColumns,
-    as_texts,
     encode,
     eval_batches,
+    texts_of,
     typed_label,
 )
 from textune.devices import device
@@ -153,17 +153,18 @@ class Pipeline:
         """The classes, in the order of the outputs, in the type that the labels of the data had."""
         return [typed_label(name, self.config.labels) for name in self.config.classes]
 
-    def predict(self, texts: Sequence[str], pulse: Callable[[], None] | None = None) -> NDArray[np.float32]:
+    def predict(self, texts: Iterable[Any], pulse: Callable[[], None] | None = None) -> NDArray[np.float32]:
         """Returns probabilities_NK of texts, in their order; what is missing (None, NaN) counts as an empty text.
 
-        `pulse` is called before each batch, and may raise to end it.
+        Args:
+            texts: any iterable, Series or array of texts, or a frame (pandas, polars, Arrow, a list of dicts, a dict of
+                lists) with the column of texts that the study names.
+            pulse: called before each batch; may raise to end it.
 
         Raises:
-            TextuneError: a single text was given in place of a list.
+            DataError: it is a single text, a frame without that column, or holds what is not text.
         """
-        if isinstance(texts, str):
-            raise TextuneError("a list of texts is predicted, and one text was given; put it into a list: [text]")
-        given = as_texts(texts, lambda row: f"row {row} of the texts")
+        given = texts_of(texts, (self.config.text, "text"), self.config.separator)
         if not given:
             return np.zeros((0, len(self.config.classes)), dtype=np.float32)
         return self.predict_examples(encode(self.tokenizer, given), pulse=pulse)

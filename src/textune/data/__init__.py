@@ -28,6 +28,7 @@ from textune.data.checks import data_line, refuse_untrained
 from textune.data.content import lines_of, read_bytes, too_large
 from textune.data.describe import describe
 from textune.data.files import FilesConfig
+from textune.data.frames import frame_as_table, texts_of
 from textune.data.hub import HubConfig
 from textune.data.imdb import ImdbConfig
 from textune.data.locate import file_name, is_url, locate, locate_given
@@ -40,7 +41,8 @@ from textune.data.split import GivenConfig, HoldoutConfig, KfoldConfig
 from textune.data.sst import SstConfig
 from textune.data.synthetic import SyntheticConfig
 from textune.data.tables import Table, lines_as_table, read_table, whole_characters
-from textune.data.text_columns import SEPARATOR, TextColumns, column_names, joined
+from textune.data.tables.stored import STORED, stored_lines
+from textune.data.text_columns import SEPARATOR, TextColumns, joined, text_names
 from textune.data.tokenizer import CharactersConfig, WordsConfig, encode
 from textune.data.values import as_texts, typed_label
 from textune.data.vectors import WordVectors, load_vectors
@@ -50,6 +52,7 @@ __all__ = [
     "PADDING",
     "SEPARATOR",
     "SPECIAL_TOKENS",
+    "STORED",
     "TEST",
     "TRAIN",
     "UNASSIGNED",
@@ -92,7 +95,6 @@ __all__ = [
     "WordpieceConfig",
     "WordsConfig",
     "as_texts",
-    "column_names",
     "content_key",
     "cut_examples",
     "data_line",
@@ -101,6 +103,7 @@ __all__ = [
     "eval_batches",
     "file_name",
     "folds_of",
+    "frame_as_table",
     "is_url",
     "joined",
     "lines_as_table",
@@ -115,6 +118,9 @@ __all__ = [
     "read_table",
     "redraw",
     "refuse_untrained",
+    "stored_lines",
+    "text_names",
+    "texts_of",
     "too_large",
     "train_batches",
     "typed_label",

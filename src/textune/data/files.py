@@ -20,6 +20,7 @@ from textune.data.reading import Reading
 from textune.data.repeats import advice_to_group
 from textune.data.sampling import fingerprinted, sample
 from textune.data.tables import Table, read_table
+from textune.data.tables.stored import is_stored, lost
 from textune.data.text_columns import SEPARATOR, TextColumns, column_names, joined
 from textune.data.values import (
     class_order,
@@ -83,13 +84,16 @@ class FilesConfig(Reading, Columns):
 
     def load(self, folders: Sequence[Path], seed: int) -> Rows:
         splits = [split for path, split in self._files if path is not None]
-        tables = [read_table(place, self._wanted, self) for place in self.find(folders)]
+        tables = [read_table(place, self.wanted, self) for place in self.find(folders)]
         days = _days(self, tables)
         parts = [Part(self, *each) for each in zip(tables, splits, days, strict=True)]
         return fingerprinted(sample(join(self, parts), self.max_rows, seed))
 
     def find(self, folders: Sequence[Path]) -> tuple[str, ...]:
-        places = tuple(locate(path, folders) for path, _ in self._files if path is not None)
+        paths = [path for path, _ in self._files if path is not None]
+        if any(is_stored(path) and not Path(path).exists() for path in paths):
+            raise lost()
+        places = tuple(locate(path, folders) for path in paths)
         if not places:
             raise DataError("data kind 'files' names no file; set data.path to a file or folder of yours")
         return places
@@ -103,7 +107,8 @@ class FilesConfig(Reading, Columns):
         return ((self.path, UNASSIGNED), (self.train, TRAIN), (self.valid, VALID), (self.test, TEST))
 
     @property
-    def _wanted(self) -> set[str]:
+    def wanted(self) -> set[str]:
+        """The columns that are used where they are there."""
         named = (*column_names(self.text), self.label, self.date, self.group, self.split, "split")
         return {column for column in named if column}
 

@@ -234,7 +234,7 @@ def load_rows(data: DataConfig, folders: Sequence[Path], seed: int, cache: Cache
     rows = data.load(folders, seed)
     if not rows.fingerprint:
         rows = fingerprinted(rows)
-    files = _identities(rows.sources)
+    files = _identities(data.find(folders) or rows.sources)
     if files is None:
         return rows, None
     places = hashlib.sha256(rows.in_source(np.arange(len(rows))).tobytes()).hexdigest()

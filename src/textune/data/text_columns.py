@@ -7,7 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-__all__ = ["SEPARATOR", "TextColumns", "column_names", "joined"]
+from textune.data.reading import Reading
+from textune.data.tables import Table
+
+__all__ = ["SEPARATOR", "TextColumns", "column_names", "joined", "text_names"]
 
 TextColumns = str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 """What a study says of them: a name, or a list of names."""
@@ -18,6 +21,27 @@ SEPARATOR = " "
 
 def column_names(text: TextColumns) -> tuple[str, ...]:
     return (text,) if isinstance(text, str) else text
+
+
+def text_names(table: Table, columns: Sequence[TextColumns], reading: Reading) -> Sequence[str]:
+    """Returns the columns of the texts to predict.
+
+    Args:
+        table: that has them.
+        columns: what they may be; the first that are there are taken. Of several possibilities none has to be there if
+            there is but one column.
+        reading: how the table was read; says what a user may change.
+
+    Raises:
+        DataError: they are not there.
+    """
+    possible = [column_names(each) for each in columns]
+    for names in possible:
+        if all(table.has(name) for name in names):
+            return names
+    if len(table.names) == 1 and len(columns) > 1 and not table.divider:
+        return table.names
+    raise table.refusal(next(name for name in possible[0] if not table.has(name)), "text", reading)
 
 
 def joined(columns: Sequence[Sequence[str | None]], separator: str) -> list[str | None]:

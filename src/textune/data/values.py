@@ -35,6 +35,9 @@ T = TypeVar("T")
 Cell = Label | None
 """What a cell holds once the library it came from does not matter; None where it is missing."""
 
+MOST_BITS = 4_096
+"""Of a whole number; no column has longer ones, and Python refuses to write much longer ones."""
+
 _INTEGRAL = re.compile(r"[+-]?\d+\.0+")
 _BOOLEANS = {"true", "false"}
 _MISSING = {"NAType", "NaTType"}
@@ -106,6 +109,8 @@ def plain_value(value: Any) -> Cell:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
+        if value.bit_length() > MOST_BITS:
+            raise ValueError(f"a number of more than {MOST_BITS:,} bits; allowed: a shorter one")
         return int(value)
     if isinstance(value, float):
         return None if math.isnan(value) else float(value)

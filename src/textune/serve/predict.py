@@ -22,15 +22,14 @@ from textune.data import (
     CommandReading,
     Label,
     Reading,
-    Table,
     TextColumns,
     as_texts,
-    column_names,
     joined,
     lines_as_table,
     lines_of,
     locate_given,
     read_table,
+    text_names,
     too_large,
     whole_characters,
 )
@@ -160,9 +159,7 @@ def read_input(
         table = lines_as_table("stdin", lines_of(_all_of(stdin, reading), "stdin", reading, newline="\n"), reading)
     else:
         table = read_table(locate_given(file), reading=reading)
-    parts = [
-        as_texts(table.columns[name], partial(table.cell, name)) for name in _text_columns(table, columns, reading)
-    ]
+    parts = [as_texts(table.columns[name], partial(table.cell, name)) for name in text_names(table, columns, reading)]
     texts = [text or "" for text in joined(parts, separator)]
     cells = {
         name: [whole_characters(value) if isinstance(value, str) else value for value in table.columns[name]]
@@ -259,16 +256,6 @@ def _all_of(stdin: BinaryIO, reading: Reading) -> bytes:
     if len(content) > reading.max_bytes:
         raise too_large("stdin", reading)
     return content
-
-
-def _text_columns(table: Table, columns: Sequence[TextColumns], reading: Reading) -> Sequence[str]:
-    possible = [column_names(each) for each in columns]
-    for names in possible:
-        if all(table.has(name) for name in names):
-            return names
-    if len(table.names) == 1 and len(columns) > 1 and not table.divider:
-        return table.names
-    raise table.refusal(next(name for name in possible[0] if not table.has(name)), "text", reading)
 
 
 def _free_name(name: str, taken: Sequence[str]) -> str:

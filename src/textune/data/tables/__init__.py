@@ -40,7 +40,10 @@ def read_table(place: str, wanted: Collection[str] | None = None, reading: Readi
         DataError: the file is missing, empty, damaged, too large, or of a format that is not known; names the line.
     """
     from textune.data.tables.folder import is_folder, read_folder
+    from textune.data.tables.stored import is_stored, read_stored
 
+    if is_stored(place):
+        return read_stored(place, wanted, reading)
     if is_folder(place):
         return read_folder(place, wanted, reading)
     match _format(place, reading):

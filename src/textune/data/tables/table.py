@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ __all__ = [
     "shortest_floats",
     "whole_characters",
 ]
+
+T = TypeVar("T")
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -103,9 +105,9 @@ def replace_halves(columns: Mapping[str, list[Any]], reading: Reading) -> frozen
     return frozenset(replaced)
 
 
-def shortest_floats(values: Iterable[float | None], width: type[np.floating]) -> list[float | None]:
+def shortest_floats(values: Iterable[T], width: type[np.floating]) -> list[T | float]:
     """Returns numbers of fewer bits as their own width writes them: the float32 0.1 is 0.1, not 0.10000000149011612."""
-    return [None if value is None else float(str(width(value))) for value in values]
+    return [float(str(width(value))) if isinstance(value, float) else value for value in values]
 
 
 def has_half_a_character(text: str) -> bool:
