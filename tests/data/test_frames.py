@@ -126,6 +126,13 @@ def test_days_are_those_of_the_frames_own_time_zone(tmp_path):
     assert [str(day) for day in rows.dates_N] == ["2024-02-01", "2024-03-01"]
 
 
+def test_dates_are_dates_whatever_format_texts_would_have(tmp_path):
+    days = [date(2024, 2, 1), pd.Timestamp("2024-03-04 05:06:07"), pd.NaT]
+    rows = stored({**COLUMNS, "text": days, "day": days}, tmp_path, date="day", date_format="%d.%m.%Y")
+    assert [str(day) for day in rows.dates_N] == ["2024-02-01", "2024-03-04"]
+    assert rows.texts == texts_of(days)[:2] == ["2024-02-01", "2024-03-04 05:06:07"]
+
+
 @pytest.mark.parametrize(
     ("frame", "sentence"),
     [

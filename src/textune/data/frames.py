@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set, Sized
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -86,7 +87,7 @@ def frame_as_table(data: object, wanted: Collection[str], optional: Collection[s
     columns: dict[str, list[Any]] = {}
     for name in dict.fromkeys(name for name in frame.names if name in wanted):
         try:
-            columns[name] = parse_cells(frame.cells(name), plain_value, partial(frame.where, name))
+            columns[name] = parse_cells(frame.cells(name), _plain, partial(frame.where, name))
         except DataError:
             if name not in optional:
                 raise
@@ -115,6 +116,12 @@ def texts_of(data: object, columns: Sequence[TextColumns] = ("text",), separator
     if isinstance(data, Set) or not isinstance(data, Iterable):
         raise DataError(f"a {type(data).__name__} cannot be predicted; pass a list or Series of texts, or {FRAMES}")
     return as_texts(_cells(data, "the array"), lambda row: f"row {row} of the texts")
+
+
+def _plain(value: Any) -> Any:
+    """Returns a cell as `plain_value` does; dates stay dates, so that no format is looked for in them."""
+    cell = plain_value(value)
+    return value if cell is not None and isinstance(value, date) else cell
 
 
 def _as_frame(data: Any) -> _Frame | None:

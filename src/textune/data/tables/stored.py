@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ __all__ = ["STORED", "is_stored", "lost", "read_stored", "stored_lines"]
 STORED = "stored-frame"
 """The name of the file."""
 
+DATE = "date"
+
 
 def is_stored(place: str) -> bool:
     return not is_url(place) and Path(place).name == STORED
@@ -26,7 +29,7 @@ def stored_lines(table: Table) -> Iterator[bytes]:
     """Yields what the file of a table holds: a line on the table, then a line with the cells of each row.
 
     Args:
-        table: of cells that are text, truth values, numbers or None.
+        table: of cells that are text, truth values, numbers, dates or None.
     """
     yield _line({"name": table.name, "names": table.names, "unit": table.unit, "columns": list(table.columns)})
     for row in zip(*table.columns.values(), strict=True):
@@ -41,7 +44,7 @@ def read_stored(place: str, wanted: Collection[str] | None, reading: Reading) ->
     """
     try:
         with Path(place).open("rb") as file:
-            table, *rows = map(json.loads, file)
+            table, *rows = (json.loads(line, object_hook=_date_or_table) for line in file)
     except (OSError, ValueError):
         raise lost() from None
     columns: dict[str, list[Any]] = {
@@ -61,4 +64,8 @@ def lost() -> DataError:
 
 
 def _line(value: object) -> bytes:
-    return json.dumps(value).encode() + b"\n"
+    return json.dumps(value, default=lambda day: {DATE: day.isoformat()}).encode() + b"\n"
+
+
+def _date_or_table(given: dict[str, Any]) -> Any:
+    return datetime.fromisoformat(given[DATE]) if given.keys() == {DATE} else given
