@@ -58,7 +58,7 @@ class Sides:
 
     def textune_seconds(self, seed: int, pooling: str = "cls") -> float:
         result, _ = self._trial(seed, pooling)
-        return len(self.tokenized.train) * self.recipe.epochs / float(result.details["examples_per_second"])
+        return len(self.tokenized.train) * self.recipe.epochs / (result.details["examples_per_second"] or 0.0)
 
     def textune_accuracy(self, seed: int) -> float:
         return self._trial(seed, "cls")[1]

@@ -13,7 +13,7 @@ from textune.errors import RunFolderError
 from textune.records import Objective, StudyStart
 from textune.resume import refuse_other_study
 from textune.run_folder import RunFolder
-from textune.storage import LineLog, read_events
+from textune.tracking.line_log import LineLog, read_events
 from textune.tracking.log import read_past
 
 

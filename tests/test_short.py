@@ -8,7 +8,7 @@ from textune import commands
 from textune.errors import DataError, StudyError
 from textune.records import Fidelity
 from textune.report.verdict import verdict
-from textune.storage import LineLog, read_events
+from textune.tracking.line_log import LineLog, read_events
 
 SHORT = {"epochs": 1, "share": 0.5}
 CONFIRM = {"top": 2, "max_repeats": 3, "max_share": 1e9}

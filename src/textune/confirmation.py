@@ -42,7 +42,7 @@ def is_settled(record: StudyRecord, loaded: LoadedStudy) -> bool:
     """Whether a finished search needs no confirmation any more, as the study wants it now."""
     config = loaded.config.confirm
     wanted = None if config is None or not loaded.paths else _key(record, config)
-    return wanted == (record.confirmation or {}).get("key")
+    return wanted == (None if record.confirmation is None else record.confirmation.get("key"))
 
 
 def _key(record: StudyRecord, config: ConfirmConfig) -> str:
@@ -180,7 +180,7 @@ def _values(results: Results) -> Scores:
 
 def _by_range(results: Results, metric: str) -> Scores:
     """Returns scores_R, means over the repeats."""
-    scores_JR = [[fold["metrics"][metric] for fold in result.details["folds"]] for result in results]
+    scores_JR = [[fold["metrics"][metric] for fold in result.details.get("folds") or ()] for result in results]
     scores_R: Scores = np.mean(scores_JR, axis=0)
     return scores_R
 

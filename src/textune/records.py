@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from textune.json_records import Confirmation, Details, Header, TestReading
+
 __all__ = [
     "Direction",
     "EndReason",
@@ -196,7 +198,7 @@ class TrialResult(Record):
     seconds: float = 0.0
     seconds_per_epoch: float | None = None
     folder: str | None = None
-    details: dict[str, Any] = Field(default_factory=dict)
+    details: Details = Field(default_factory=Details)
     final: bool = True
 
     @property
@@ -236,7 +238,7 @@ class StudyStart(Record):
     metrics: tuple[str, ...] = ()
     trials: int | None = None
     timeout_seconds: float | None = None
-    header: dict[str, Any] = Field(default_factory=dict)
+    header: Header = Field(default_factory=Header)
 
 
 class StudyRecord(Record):
@@ -251,11 +253,11 @@ class StudyRecord(Record):
     state: Literal["running", "done", "interrupted", "failed"] = "running"
     reason: str = ""
     objective: Objective = Objective()
-    header: dict[str, Any] = Field(default_factory=dict)
+    header: Header = Field(default_factory=Header)
     trials: tuple[TrialRecord, ...] = ()
     repeats: tuple[TrialRecord, ...] = ()
-    confirmation: dict[str, Any] | None = None
-    test: dict[str, Any] | None = None
+    confirmation: Confirmation | None = None
+    test: TestReading | None = None
     seconds: float = 0.0
 
     def count(self, state: TrialState) -> int:
@@ -287,5 +289,5 @@ class StudyRecord(Record):
     @property
     def chosen(self) -> TrialRecord | None:
         """The trial whose configuration is handed over: that of the confirmation, or else the best."""
-        number = (self.confirmation or {}).get("chosen")
+        number = None if self.confirmation is None else self.confirmation["chosen"]
         return self.best if number is None else next(each for each in self.trials if each.spec.number == number)

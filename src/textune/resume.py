@@ -47,7 +47,7 @@ def refuse_other_command(past: Past, command: str, folder: RunFolder) -> None:
 def refuse_other_study(past: Past, loaded: LoadedStudy, folder: RunFolder) -> None:
     """Raises RunFolderError if a run folder holds another study; the sentence lists the differences."""
     header = past.start.header
-    configs = _with_defaults(header.get("config") or {}), loaded.config.dump()
+    configs = _with_defaults(dict(header.get("config") or {})), loaded.config.dump()
     before, now = (dict(_leaves(config)) for config in configs)
     before |= {f"plug-in {path}": digest for path, digest in (header.get("plugins") or {}).items()}
     now |= {f"plug-in {path}": digest for path, digest in loaded.plugins.items()}

@@ -1,4 +1,4 @@
-"""Files that survive: written whole or not at all, appended line by line, locked, and free of credentials."""
+"""Files that survive: written whole or not at all, locked, and free of credentials."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import math
 import os
 import re
 import socket
-import threading
 import time
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -21,28 +19,22 @@ from textune.errors import FatalError, RunFolderError
 from textune.temporary import remove_folder, temporary_file, temporary_folder
 
 __all__ = [
+    "NO_FSYNC",
     "FolderLock",
-    "LineLog",
     "cache_folder",
     "dump_json",
     "folder_written_atomically",
     "full_disk_told",
     "is_disk_full",
-    "read_events",
     "redact",
     "write_atomically",
     "written_atomically",
 ]
 
-SYNC_SECONDS = 1.0
-"""What a power cut may cost at most."""
-
 NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
 """What pipes, and some network file systems, say where they are to force something to disk."""
 
 LOCK_FILE = ".lock"
-CHECKSUM = ',"crc":"'
-CHECKSUM_LENGTH = len(CHECKSUM) + 8 + len('"}')
 
 # A quote belongs to a URL unless what follows says that it ends the text the URL stands in.
 _INSIDE = r"""\\.|\\(?=@)|"(?![\s,:}\]]|$)|'(?![\s,:;.)}\]]|$)"""
@@ -148,104 +140,6 @@ def full_disk_told(folder: Path) -> Iterator[None]:
         ) from error
 
 
-class LineLog:
-    """Appends JSON objects to a file, each on a line of its own that carries its CRC-32; credentials are redacted.
-
-    A line is with the operating system when `append` returns, so it survives the process; a thread forces lines to disk
-    every second, so a power cut costs the last second at most. A torn tail that such a cut left is removed first.
-    """
-
-    def __init__(self, path: Path) -> None:
-        if path.exists():
-            _, torn_bytes = read_events(path)
-            if torn_bytes:
-                os.truncate(path, path.stat().st_size - torn_bytes)
-        self.path = path
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        self._written, self._closed = threading.Event(), threading.Event()
-        self._error: OSError | None = None
-        self._syncer = threading.Thread(target=self._sync, name="textune-log-sync", daemon=True)
-        self._syncer.start()
-
-    def append(self, event: str | Mapping[str, Any]) -> None:
-        """Appends a JSON object that is not empty, given as its text or as a mapping.
-
-        Raises:
-            FatalError: it cannot be written (disk full, folder gone).
-        """
-        text = redact(event if isinstance(event, str) else dump_json(event))
-        line = text.encode()
-        line = b'%b,"crc":"%08x"}\n' % (line[:-1], zlib.crc32(line))
-        try:
-            if self._error is not None:
-                raise self._error
-            while line:
-                line = line[os.write(self._file, line) :]
-        except OSError as error:
-            self._error = error  # a line may be torn: one more after it would make that look like damage
-            raise FatalError(f"{self.path} cannot be written: {error.strerror}; what it held before is kept") from error
-        self._written.set()
-
-    def close(self) -> None:
-        """Forces everything to disk. Idempotent."""
-        if self._closed.is_set():
-            return
-        self._closed.set()
-        self._written.set()
-        self._syncer.join()
-        os.close(self._file)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _sync(self) -> None:
-        while not self._closed.wait(SYNC_SECONDS):
-            self._written.wait()
-            self._force()
-        self._force()
-
-    def _force(self) -> None:
-        self._written.clear()
-        try:
-            os.fsync(self._file)
-        except OSError as error:
-            if error.errno not in NO_FSYNC:
-                self._error = error
-
-
-def read_events(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Returns the events of a `LineLog`, without checksums, and how many bytes at its end are torn and to be ignored.
-
-    Raises:
-        RunFolderError: the file cannot be read, or a line before the end is damaged; the sentence names it.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RunFolderError(f"{path} cannot be read: {error.strerror}") from error
-    lines = content.split(b"\n")
-    torn_bytes = len(lines.pop())
-    events: list[dict[str, Any]] = []
-    damaged: int | None = None
-    for number, line in enumerate(lines, start=1):
-        event = _checked(line)
-        if event is None:
-            damaged = damaged or number
-            torn_bytes += len(line) + 1
-        elif damaged is None:
-            events.append(event)
-        else:
-            raise RunFolderError(
-                f"{path}:{damaged}: the line does not match its checksum, and whole lines follow; it was changed by "
-                "hand, or the disk is at fault; restore the file from a copy, start anew with --fresh, or go on from "
-                f"the lines before it: head -n {damaged - 1} '{path}' > '{path}.cut' && mv '{path}.cut' '{path}'"
-            )
-    return events, torn_bytes
-
-
 class FolderLock:
     """Keeps other processes out of a folder until it is released; the kernel releases it when this process ends.
 
@@ -286,18 +180,6 @@ class FolderLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
-
-
-def _checked(line: bytes) -> dict[str, Any] | None:
-    """Returns the event of a line, None if its checksum is missing or wrong."""
-    body, checksum = line[:-CHECKSUM_LENGTH] + b"}", line[-CHECKSUM_LENGTH:]
-    if checksum != b'%b%08x"}' % (CHECKSUM.encode(), zlib.crc32(body)):
-        return None
-    with contextlib.suppress(ValueError, RecursionError):
-        event = json.loads(body)
-        if isinstance(event, dict):
-            return event
-    return None
 
 
 def _owner(content: bytes) -> str:

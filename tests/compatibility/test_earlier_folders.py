@@ -9,7 +9,7 @@ import pytest
 
 from textune import commands
 from textune.serve.predict import find_pipeline
-from textune.storage import read_events
+from textune.tracking.line_log import read_events
 from textune.tracking.log import read_study
 
 FIXTURES = Path(__file__).parent / "fixtures"

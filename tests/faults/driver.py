@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from textune.storage import read_events
+from textune.tracking.line_log import read_events
 from textune.tracking.log import read_study
 
 STUDY = {

@@ -13,7 +13,7 @@ from textune.errors import RunFolderError, StudyError
 from textune.fidelity import Design
 from textune.fidelity.findings import conclude
 from textune.records import Fidelity, TrialSpec
-from textune.storage import LineLog, read_events
+from textune.tracking.line_log import LineLog, read_events
 from textune.tracking.log import read_past
 from textune.tracking.trainings import Trainings
 from textune.trial import run

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,12 +14,20 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from textune import commands
 from textune.data import FilesConfig, Rows
 from textune.errors import DataError, RunFolderError
 from textune.records import StudyRecord
+from textune.report.ablation import ablations
+from textune.report.sections import render
+from textune.report.summary import summarize
+from textune.report.weeks import weekly_differences
 from textune.serve.predict import predict_table, read_input, write_predictions
+from textune.tracking.line_log import LineLog, read_events
+
+CONFIRMED = Path(__file__).parents[1] / "compatibility" / "fixtures" / "finished"
 
 QUICK = settings(max_examples=300, suppress_health_check=list(HealthCheck))
 THOROUGH = settings(max_examples=2_000, suppress_health_check=list(HealthCheck))
@@ -223,9 +232,8 @@ def with_checksum(line):
 
 @pytest.fixture(scope="module")
 def events(finished):
-    """The events of a finished study, without their checksums."""
-    lines = (finished.folder.path / "events.jsonl").read_bytes().splitlines()
-    return [{key: value for key, value in json.loads(line).items() if key != "crc"} for line in lines]
+    """The events of a finished study, and of one with a confirmation."""
+    return [read_events(folder / "events.jsonl")[0] for folder in (finished.folder.path, CONFIRMED)]
 
 
 @st.composite
@@ -247,13 +255,18 @@ def check_log(folder, content):
     try:
         record = commands.load_run(folder).record
     except RunFolderError as error:
-        assert str(folder) in str(error)
+        assert f"{folder / 'events.jsonl'}" in str(error)
         return
     assert StudyRecord.model_validate_json(record.model_dump_json())
+    Console(file=io.StringIO(), width=110).print(commands.show(folder))
+    json.dumps(commands.show(folder, as_json=True))
+    render(
+        summarize(record, None, weekly_differences(folder, record), ablations(record, folder)), "run", has_model=True
+    )
 
 
 def check_changed_log(data, events, folder):
-    events = list(events)
+    events = list(events[data.draw(st.integers(0, len(events) - 1))])
     for _ in range(data.draw(st.integers(1, 2))):
         number = data.draw(st.integers(0, len(events) - 1))
         events[number] = data.draw(changed(events[number]))
@@ -261,8 +274,11 @@ def check_changed_log(data, events, folder):
             del events[data.draw(st.integers(0, len(events) - 1))]
         if not events:
             return
-    lines = [with_checksum(json.dumps(event, allow_nan=True).encode()) for event in events]
-    check_log(folder, b"\n".join(lines) + b"\n")
+    (folder / "changed.jsonl").unlink(missing_ok=True)
+    with LineLog(folder / "changed.jsonl") as log:
+        for event in events:
+            log.append(event or {"": None})
+    check_log(folder, (folder / "changed.jsonl").read_bytes())
 
 
 log_bytes = st.one_of(

@@ -19,6 +19,7 @@ from textune.space import ChoiceDimension, FloatDimension, Space
 from textune.study import Search, StopSignals, search
 from textune.testing.quadratic import Quadratic, resolve
 from textune.tracking.base import Tracker
+from textune.tracking.line_log import LineLog, read_events
 from textune.tracking.log import EventLog, read_past, read_study
 
 OBJECTIVE = Objective()
@@ -245,10 +246,12 @@ def test_the_time_of_a_trial_begins_when_it_is_run_not_while_it_waits(tmp_path):
     """A session with many workers had begun them all; in the next one there is a single worker."""
     (tmp_path / "whole").mkdir()
     run(tmp_path / "whole")
-    lines = (tmp_path / "whole" / "events.jsonl").read_bytes().splitlines(keepends=True)
+    lines, _ = read_events(tmp_path / "whole" / "events.jsonl")
     (tmp_path / "begun").mkdir()
-    begun = [line for line in lines if json.loads(line)["event"] in {"study-started", "trial-started"}]
-    (tmp_path / "begun" / "events.jsonl").write_bytes(b"".join(begun))
+    with LineLog(tmp_path / "begun" / "events.jsonl") as log:
+        for line in lines:
+            if line["event"] in {"study-started", "trial-started"}:
+                log.append(line)
     ticks = itertools.count()
     study = run(tmp_path / "begun", trial_timeout_seconds=20.0, clock=lambda: 1.0 * next(ticks))
     assert {trial.result.end for trial in study.trials} == {EndReason.FINISHED}

@@ -8,9 +8,11 @@ import pytest
 
 from textune.errors import FatalError, RunFolderError
 from textune.records import EndReason, Objective, Progress, StudyStart, TrialResult, TrialSpec
-from textune.storage import LineLog, read_events
+from textune.run_folder import EVENTS
 from textune.testing.trackers import an_eventful_study
-from textune.tracking.log import EVENTS, EventLog, StudyHistory, read_study
+from textune.tracking.history import StudyHistory
+from textune.tracking.line_log import LineLog, read_events
+from textune.tracking.log import EventLog, read_study
 
 START = StudyStart(name="study", objective=Objective(metric="valid.loss", direction="minimize"), header={"seed": 42})
 

@@ -150,9 +150,10 @@ def _row(
 def _baseline_row(record: StudyRecord, num_ranges: int) -> list[RangeRow]:
     by_fold = record.header.get("baselines_by_fold") or ()
     for variant in ("tfidf", "tfidf-balanced"):
-        values = [scores.get(variant, {}).get(record.objective.metric) for scores in by_fold]
-        if len(values) == num_ranges and None not in values:
-            return [RangeRow("tfidf", BASELINES[variant], "", tuple(float(value) for value in values))]
+        scores = [each.get(variant, {}).get(record.objective.metric) for each in by_fold]
+        values = tuple(each for each in scores if each is not None)
+        if len(values) == num_ranges == len(scores):
+            return [RangeRow("tfidf", BASELINES[variant], "", values)]
     return []
 
 

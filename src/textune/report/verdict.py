@@ -13,6 +13,8 @@ from textune.tracking.wording import duration, number, short_form
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from textune.json_records import SearchSettings
+
 __all__ = [
     "BASELINES",
     "Standing",
@@ -54,11 +56,10 @@ def base_trial(record: StudyRecord) -> TrialRecord | None:
     return first if included else None
 
 
-def searches(record: StudyRecord) -> list[dict[str, Any]]:
+def searches(record: StudyRecord) -> list[SearchSettings]:
     """What the study says of each stage of its search; of one, if it has no stages or is not known."""
     search = (record.header.get("config") or {}).get("search")
-    stages = search if isinstance(search, list) and search else [search]
-    return [stage if isinstance(stage, dict) else {} for stage in stages]
+    return (search or [{}]) if isinstance(search, list) else [search or {}]
 
 
 def test_metric(record: StudyRecord) -> str:
@@ -175,8 +176,8 @@ def _comparable(chosen: Standing | None, line: Standing | None) -> tuple[str, fl
 
 
 def _inside_interval(record: StudyRecord, value: float) -> bool:
-    interval = (record.test or {}).get("interval") or {}
-    return bool(interval) and interval["low"] <= value <= interval["high"]
+    interval = None if record.test is None else record.test.get("interval")
+    return interval is not None and interval["low"] <= value <= interval["high"]
 
 
 def _base(record: StudyRecord) -> list[Statement]:

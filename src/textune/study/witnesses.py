@@ -11,7 +11,7 @@ from textune.execution.attempt import result_so_far
 from textune.records import EndReason, Progress, StudyRecord, TrialResult
 from textune.study.parts import Phase
 from textune.tracking.base import Event, Tracker
-from textune.tracking.log import SEARCH, EndState, StudyHistory
+from textune.tracking.history import SEARCH, EndState, StudyHistory
 
 __all__ = ["Witnesses"]
 

@@ -84,16 +84,15 @@ def opening_line(study: StudyStart) -> str:
     """
     trials = "as many trials as it takes" if study.trials is None else f"{count(study.trials)} trials"
     parts = ["1 trial" if study.trials == 1 else trials]
-    estimate = study.header.get("estimate")
-    estimate = estimate if isinstance(estimate, dict) else {}
+    estimate = study.header.get("estimate") or {}
     if estimate.get("seconds") is not None:
         parts.append(f"about {duration(estimate['seconds'])}")
     if study.timeout_seconds is not None:
         parts.append(f"no trial starts after {duration(study.timeout_seconds)}")
     if estimate.get("seconds") is None and study.timeout_seconds is None:
         parts.append("time left is told once the first trial has ended")
-    if estimate.get("disk_bytes") is not None:
-        parts.append(f"about {size(estimate['disk_bytes'])} on disk")
+    if (disk_bytes := estimate.get("disk_bytes")) is not None:
+        parts.append(f"about {size(disk_bytes)} on disk")
     goal = f"{study.objective.direction} {plain(study.objective.metric)}"
     return f"{plain(study.name)}: {goal}; {', '.join(parts)}"
 

@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import marshal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import ValidationError
+from typing import Any
 
 from textune.errors import RunFolderError
-from textune.records import Progress, Record, StudyRecord, TrialRecord, TrialResult, TrialSpec
+from textune.records import StudyRecord, TrialResult, TrialSpec
 from textune.run_folder import EVENTS
-from textune.storage import LineLog, dump_json, read_events
+from textune.storage import dump_json
 from textune.tracking.base import Event, StudyStart
+from textune.tracking.history import SEARCH, EndState, StudyHistory
+from textune.tracking.line_log import LineLog, WholeLines, remedy
+from textune.tracking.log_lines import (
+    FORMAT,
+    STARTS,
+    AnyLine,
+    ConfirmedLine,
+    EndLine,
+    Limits,
+    PhaseEnd,
+    PhaseEndLine,
+    SessionLine,
+    StudyEnd,
+    TestLine,
+    TrialLine,
+    parsed,
+)
 
-__all__ = ["SEARCH", "EndState", "EventLog", "Limits", "Past", "PastPhase", "StudyHistory", "read_past", "read_study"]
-
-EndState = Literal["done", "interrupted", "failed"]
-
-Limits = tuple[int | None, float | None]
-"""Trials, and seconds, that a phase may take."""
-
-SEARCH = "search"
-"""How phases in which the space is searched begin; all others are of the confirmation."""
-
-STARTS = ("study-started", "study-resumed")
-
-
-class _End(Record):
-    """How a study ended, or stopped."""
-
-    state: EndState
-    reason: str
-    seconds: float
-
-
-class _PhaseEnd(_End):
-    """How a phase ended, or stopped, and within which limits."""
-
-    limits: Limits
-
-
-_EVENTS: dict[str, type[Event]] = {
-    "trial-started": TrialSpec,
-    "progress": Progress,
-    "trial-ended": TrialResult,
-    "attempt-ended": TrialResult,  # another attempt follows, or may
-}
+__all__ = ["FORMAT", "SEARCH", "EndState", "EventLog", "Limits", "Past", "PastPhase", "read_past", "read_study"]
 
 
 class EventLog:
@@ -69,7 +55,7 @@ class EventLog:
         self._append(_name(event), event.model_dump_json(), phase)
 
     def end_phase(self, phase: str, limits: Limits, state: EndState, reason: str, seconds: float) -> None:
-        end = _PhaseEnd(state=state, reason=reason, seconds=seconds, limits=limits)
+        end = PhaseEnd(state=state, reason=reason, seconds=seconds, limits=limits)
         self._append("phase-ended", end.model_dump_json(), phase)
 
     def confirm(self, confirmation: Mapping[str, Any]) -> None:
@@ -81,107 +67,21 @@ class EventLog:
         self._append("test-read", dump_json(test))
 
     def finish(self, state: EndState, reason: str, seconds: float) -> None:
-        self._append("study-ended", _End(state=state, reason=reason, seconds=seconds).model_dump_json())
+        self._append("study-ended", StudyEnd(state=state, reason=reason, seconds=seconds).model_dump_json())
 
     def close(self) -> None:
         """Forces everything to disk. Idempotent."""
         self._lines.close()
 
     def _append(self, name: str, content: str, phase: str = "") -> None:
-        of_phase = f'"phase":"{phase}",' if phase else ""
-        self._lines.append(f'{{"event":"{name}",{of_phase}"time":{time.time():.3f},"content":{content}}}')
+        more = f'"format":{FORMAT},' if name in STARTS else f'"phase":"{phase}",' if phase else ""
+        self._lines.append(f'{{"event":"{name}",{more}"time":{time.time():.3f},"content":{content}}}')
 
 
 def _name(event: Event) -> str:
     if isinstance(event, TrialResult):
         return "trial-ended" if event.final else "attempt-ended"
     return "trial-started" if isinstance(event, TrialSpec) else "progress"
-
-
-class StudyHistory:
-    """Gathers events into a StudyRecord."""
-
-    def __init__(self, start: StudyStart) -> None:
-        self._start = start
-        self._phases: dict[str, _Phase] = {}
-        self._confirmation: dict[str, Any] | None = None
-        self._test: dict[str, Any] | None = None
-        self._state: Literal["running"] | EndState = "running"
-        self._reason = ""
-        self.seconds = 0.0
-
-    def add(self, event: Event, phase: str = SEARCH) -> None:
-        self._phases.setdefault(phase, _Phase()).add(event)
-
-    def resume(self, start: StudyStart) -> None:
-        """The study goes on: another trial may come out best, so what was chosen and tested is of the past."""
-        self._start, self._confirmation, self._test, self._state, self._reason = start, None, None, "running", ""
-
-    def confirm(self, confirmation: dict[str, Any]) -> None:
-        self._confirmation = confirmation
-
-    def read_test(self, test: dict[str, Any]) -> None:
-        self._test = test
-
-    def end(self, state: Literal["running"] | EndState, reason: str, seconds: float) -> None:
-        self._state, self._reason, self.seconds = state, reason, seconds
-
-    def phase(self, name: str) -> _Phase:
-        return self._phases.setdefault(name, _Phase())
-
-    def record(self) -> StudyRecord:
-        searches = [phase for name, phase in self._phases.items() if name.startswith(SEARCH)]
-        others = [name for name in self._phases if not name.startswith(SEARCH)]
-        latest = others[-1].partition("/")[2] if others else ""  # earlier ones are of a search with fewer trials
-        repeats = [self._phases[name] for name in others if name.partition("/")[2] == latest]
-        return StudyRecord(
-            name=self._start.name,
-            state=self._state,
-            reason=self._reason,
-            objective=self._start.objective,
-            header=self._start.header,
-            trials=tuple(trial for phase in searches for trial in phase.trials()),
-            repeats=tuple(trial for phase in repeats for trial in phase.trials()),
-            confirmation=self._confirmation,
-            test=self._test,
-            seconds=self.seconds,
-        )
-
-
-class _Phase:
-    """The trials of a phase."""
-
-    def __init__(self) -> None:
-        self._specs: dict[int, TrialSpec] = {}
-        self._progress: dict[int, list[Progress]] = {}
-        self._results: dict[int, TrialResult] = {}
-
-    def add(self, event: Event) -> None:
-        if isinstance(event, TrialSpec):
-            self._specs[event.number] = event
-            self._progress.setdefault(event.number, [])
-            self._results.pop(event.number, None)  # of an earlier attempt
-        elif isinstance(event, Progress):
-            self._progress[event.trial].append(event)
-        else:
-            self._results[event.trial] = event
-
-    def result(self, trial: int) -> TrialResult | None:
-        return self._results.get(trial)
-
-    def progress(self, trial: int) -> list[Progress]:
-        """Returns the measurements of a trial, those of earlier attempts first."""
-        return list(self._progress.get(trial, ()))
-
-    def unfinished(self) -> list[TrialRecord]:
-        """Returns the trials that started and did not end for good."""
-        return [trial for trial in self.trials() if trial.result is None or not trial.result.final]
-
-    def trials(self) -> list[TrialRecord]:
-        return [
-            TrialRecord(spec=spec, progress=tuple(self._progress[number]), result=self._results.get(number))
-            for number, spec in sorted(self._specs.items())
-        ]
 
 
 @dataclass(frozen=True)
@@ -225,19 +125,33 @@ def read_past(folder: Path) -> Past | None:
     """Returns what the log holds, None where it has no whole line; of a study that runs, or was killed, up to now.
 
     Raises:
-        RunFolderError: there is no log, it is damaged, or another version of textune wrote it.
+        RunFolderError: there is no log, it is damaged, or another version of textune wrote it; names file and line.
     """
     path = folder / EVENTS
-    lines, torn_bytes = read_events(path)
-    if not lines:
-        return None
-    if lines[0].get("event") != STARTS[0]:
-        raise RunFolderError(f"{path} does not begin with the start of a study; start anew with --fresh")
+    lines, reader = WholeLines(path), _Reader()
+    with _collector_paused():
+        _read_all(path, lines, reader)
+    return reader.past(lines.torn_bytes)
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Records hold no cycles, and each pass of the collector would look at all of those read so far."""
+    was_enabled = gc.isenabled()
+    gc.disable()
     try:
-        return _gather(lines, torn_bytes)
-    except (ValidationError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise RunFolderError(f"{path} is not understood; another version of textune wrote it: {reason}") from error
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _read_all(path: Path, lines: WholeLines, reader: _Reader) -> None:
+    for number, text in lines:
+        try:
+            reader.read(parsed(text))
+        except ValueError as error:
+            raise RunFolderError(f"{path}:{number}: {error}; {remedy(path, number)}") from error
 
 
 def read_study(folder: Path) -> StudyRecord:
@@ -254,40 +168,127 @@ def read_study(folder: Path) -> StudyRecord:
     return past.record
 
 
-def _gather(lines: Sequence[Mapping[str, Any]], torn_bytes: int) -> Past:
-    start = StudyStart.model_validate(lines[0]["content"])
-    history, phases = StudyHistory(start), dict[str, _Spell]()
-    before, since, running = 0.0, lines[0]["time"], True
-    for line in lines:
-        name, content, phase = line["event"], line["content"], line.get("phase", SEARCH)
-        if not isinstance(phase, str):
-            raise TypeError(f"a phase is named {phase!r}")
-        if name in _EVENTS:
-            event = _EVENTS[name].model_validate(content)
-            history.add(event, phase)
-            phases.setdefault(phase, _Spell()).add(event, line["time"])
-        elif name == "phase-ended":
-            phases.setdefault(phase, _Spell()).end(_PhaseEnd.model_validate(content))
-        elif name in STARTS:
-            start = StudyStart.model_validate(content)
-            before, since, running = history.seconds, line["time"], True
-            history.resume(start)
-            for spell in phases.values():
-                spell.pause()
-        elif name == "confirmed":
-            history.confirm(content)
-        elif name == "test-read":
-            history.read_test(content)
-        elif name == "study-ended":
-            running = False
-            end = _End.model_validate(content)
-            history.end(end.state, end.reason, end.seconds)
+class _OutOfOrderError(ValueError):
+    """A line cannot follow those before it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}: lines are missing, doubled or out of order")
+
+
+class _Reader:
+    """Takes the lines of a log one by one."""
+
+    def __init__(self) -> None:
+        self._start: StudyStart | None = None
+        self._history: StudyHistory | None = None
+        self._spells: dict[str, _Spell] = {}
+        self._before, self._since = 0.0, 0.0
+        self._open: str | None = None
+        self._over: set[str] = set()
+        self._shared = _Shared()
+
+    def read(self, line: AnyLine) -> None:
+        """Takes the next line.
+
+        Raises:
+            _OutOfOrderError: it cannot follow the others.
+        """
+        if isinstance(line, SessionLine):
+            self._begin(line)
+            return
+        history = self._history
+        if history is None:
+            raise _OutOfOrderError("the log does not begin with the start of a study")
+        if history.has_ended and not isinstance(line, TestLine):
+            raise _OutOfOrderError(f"'{line.event}' follows the end of the study")
+        match line:
+            case ConfirmedLine():
+                _raise(history.why_not_confirmed(line.content))
+                history.confirm(line.content)
+            case TestLine():
+                history.read_test(line.content)
+            case EndLine():
+                history.end(line.content.state, line.content.reason, line.content.seconds)
+                return
+            case PhaseEndLine():
+                self._enter(line.phase).end(line.content)
+                self._open = None
+                self._over.add(line.phase)
+            case _:
+                self._add(line, history)
+        if not history.has_ended:
+            history.seconds = self._before + line.time - self._since
+
+    def past(self, torn_bytes: int) -> Past | None:
+        """Returns what the lines hold, None where there were none."""
+        if self._start is None or self._history is None:
+            return None
+        phases = {name: PastPhase(tuple(each.events), each.seconds, each.ended) for name, each in self._spells.items()}
+        return Past(self._start, phases, self._history.record(), self._history.seconds, torn_bytes)
+
+    def _begin(self, line: SessionLine) -> None:
+        """A session starts."""
+        if (line.event == STARTS[0]) != (self._history is None):
+            raise _OutOfOrderError(f"'{line.event}' {'begins the log' if self._history is None else 'comes again'}")
+        self._start = line.content
+        if self._history is None:
+            self._history = StudyHistory(self._start)
         else:
-            raise KeyError(name)
-        if running:
-            history.seconds = before + line["time"] - since
-    told = {phase: PastPhase(tuple(spell.events), spell.seconds, spell.ended) for phase, spell in phases.items()}
-    return Past(start, told, history.record(), history.seconds, torn_bytes)
+            self._before = self._history.seconds
+            self._history.resume(self._start)
+        self._since, self._open = line.time, None
+        self._over.clear()
+        for spell in self._spells.values():
+            spell.pause()
+
+    def _add(self, line: TrialLine, history: StudyHistory) -> None:
+        """A trial starts, measures or ends."""
+        event = line.content
+        if isinstance(event, TrialSpec):
+            self._shared.share(event.config)
+        elif isinstance(event, TrialResult) and event.final != (line.event == "trial-ended"):
+            raise _OutOfOrderError(f"'{line.event}' is of a trial that {'had ended' if event.final else 'goes on'}")
+        spell = self._enter(line.phase)
+        _raise(history.phase(line.phase).why_not(event))
+        history.add(event, line.phase)
+        spell.add(event, line.time)
+
+    def _enter(self, phase: str) -> _Spell:
+        """Phases of a session follow each other."""
+        if phase in self._over:
+            raise _OutOfOrderError(f"the line is of phase '{phase}', which had ended before")
+        if self._open not in (None, phase):
+            raise _OutOfOrderError(f"phase '{phase}' begins, and phase '{self._open}' has not ended")
+        self._open = phase
+        if phase not in self._spells:
+            self._spells[phase] = _Spell()
+        return self._spells[phase]
+
+
+def _raise(reason: str) -> None:
+    if reason:
+        raise _OutOfOrderError(reason)
+
+
+class _Shared:
+    """Keeps equal parts of configs once: most trials of a study differ in a few settings."""
+
+    def __init__(self) -> None:
+        self._parts: dict[bytes, Any] = {}
+
+    def share(self, config: dict[str, Any]) -> None:
+        """Replaces parts of a config by equal ones of earlier configs."""
+        for name, part in config.items():
+            key = _identity(part)
+            if key not in self._parts and isinstance(part, dict):
+                for inner, each in part.items():
+                    part[inner] = self._parts.setdefault(_identity(each), each)
+            config[name] = self._parts.setdefault(key, part)
+
+
+def _identity(part: Any) -> bytes:
+    """Returns what only equal JSON values have; unlike `==` it tells 1, 1.0 and true apart."""
+    return marshal.dumps(part, 2)
 
 
 class _Spell:
@@ -306,7 +307,7 @@ class _Spell:
         self._since = time if self._since is None else self._since
         self.seconds = self._before + time - self._since
 
-    def end(self, end: _PhaseEnd) -> None:
+    def end(self, end: PhaseEnd) -> None:
         self.seconds = end.seconds
         if end.state == "done":
             self.ended = end.reason, end.limits
