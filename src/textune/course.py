@@ -16,7 +16,7 @@ from textune.records import StudyRecord, StudyStart, TrialRecord, TrialSpec, Tri
 from textune.report.ablation import ablations
 from textune.reuse import EarlierStages, SharedResults
 from textune.run_folder import RunFolder
-from textune.search.one_at_a_time import OneAtATimeSampler
+from textune.search.one_at_a_time import OneAtATimeConfig, OneAtATimeSampler
 from textune.study import Phase, Search, StopSignals, close, search
 from textune.tracking.confirmation import ConfirmationTable
 from textune.tracking.console import Console
@@ -104,7 +104,7 @@ class Course:
             record = ran if record is None else _joined(record, ran)
             if ran.state != "done" or ran.best is None:
                 return record
-            if getattr(stage.config.sampler, "combine", False):
+            if isinstance(stage.config.sampler, OneAtATimeConfig) and stage.config.sampler.combine:
                 record = self._combined(phase, stage, record)
                 if record.state != "done":
                     return record

@@ -204,7 +204,7 @@ class _Training:
         self.spec, self.config, self.prepared, self.rows = spec, config, prepared, rows
         self.vocabulary, self.examples = prepared.encode(rows)
         tokens, file = self.vocabulary.tokens, vector_file(config, folders)
-        size: int = config.model.embedding.size  # type: ignore[attr-defined]
+        size: int | None = config.model.embedding.vector_size  # type: ignore[attr-defined]
         vectors = None if file is None else load_vectors(file, tokens, size, cache)
         self.vector_coverage = None if vectors is None else vectors.coverage
         self.model = build_classifier(

@@ -6,17 +6,20 @@ from textune.registry import kinds
 from textune.testing.data import DataContract, SplitContract, TokenizerContract
 
 TABLE = [("fine", "good", "2024-05-01", 1), ("so so", "bad", "2024-05-02", 1), ("dull", "bad", "2024-06-01", 2)]
+ROWS = [
+    (f"{text} {number}", label, date, group + 3 * number) for number in range(12) for text, label, date, group in TABLE
+]
 FILES = {
     "files.jsonl": "".join(
         json.dumps({"text": text, "label": label, "date": date, "group": group}) + "\n"
-        for text, label, date, group in [*TABLE, ("", "good", "2024-01-01", 3)]
+        for text, label, date, group in [*ROWS, ("", "good", "2024-01-01", 99)]
     ),
-    "sst/train.txt": "(4 (2 It) (4 (2 is) (3 good)))\n(0 (2 not) (3 good))\n",
+    "sst/train.txt": "(4 (2 It) (4 (2 is) (3 good)))\n(0 (2 not) (3 good))\n" * 12,
     "sst/dev.txt": "(1 Bad)\n",
     "sst/test.txt": "(3 Fine)\n",
-    "hub/train.jsonl": "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label, *_ in TABLE),
-    "imdb/train/neg/0_1.txt": "Dire",
-    "imdb/train/pos/0_9.txt": "Great",
+    "hub/train.jsonl": "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label, *_ in ROWS),
+    **{f"imdb/train/neg/{number}_1.txt": f"Dire {number}" for number in range(12)},
+    **{f"imdb/train/pos/{number}_9.txt": f"Great {number}" for number in range(12)},
     "imdb/test/neg/0_2.txt": "Meh",
     "imdb/test/pos/0_10.txt": "Superb",
 }

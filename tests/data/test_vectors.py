@@ -118,3 +118,11 @@ def test_a_line_without_end_is_refused(tmp_path):
     path.write_bytes(gzip.compress(b"a 1 2\nb 3 4 " + b"0" * 2**21))
     with pytest.raises(DataError, match=r"v\.txt\.gz has a line longer than 1,048,576 bytes"):
         load_vectors(path, ("[PAD]", "[UNK]", "a", "b"), 2, Cache(tmp_path / "cache"))
+
+
+def test_an_embedding_may_take_vectors_of_whatever_size_the_file_has(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("fine 1 2 3\n")
+    assert load_vectors(path, (*SPECIAL_TOKENS, "fine"), None, Cache(tmp_path / "cache")).matrix_ND.tolist() == [
+        [1, 2, 3]
+    ]

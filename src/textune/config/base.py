@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJson
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
-from textune.errors import suggestion
+from textune.errors import TextuneError, suggestion
 from textune.registry import ROLES, kinds, lookup
 
 __all__ = ["DEFAULT", "ROLE_KEY", "Component", "Config", "kind_and_settings"]
@@ -27,6 +27,17 @@ class Config(BaseModel):
 
     role: ClassVar[str] = ""
     kind: ClassVar[str] = ""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Refuses a setting that would stand in for what Textune asks every component of its role."""
+        taken = [name for name in cls.model_fields if any(hasattr(base, name) for base in cls.__bases__)]
+        if taken:
+            parent = cls.__mro__[1].__name__
+            raise TextuneError(
+                f"{cls.__name__} has a setting named '{taken[0]}', which its base class {parent} already uses; rename "
+                "the setting"
+            )
 
     def dump(self) -> dict[str, Any]:
         """Returns the settings as JSON values, `kind` first; `validate(dump())` gives an equal config."""

@@ -80,8 +80,10 @@ def _files_in(folder: Path, prefix: str = "") -> Iterator[tuple[str, int, int]]:
                 yield f"{prefix}{entry.name}", stat.st_size, stat.st_mtime_ns
 
 
-def load_vectors(path: Path, tokens: Sequence[str], size: int, cache: Cache) -> WordVectors:
+def load_vectors(path: Path, tokens: Sequence[str], size: int | None, cache: Cache) -> WordVectors:
     """Returns the vectors of a vocabulary's tokens, special tokens aside, kept in the cache.
+
+    They have `size` numbers each; None: as many as those of the file have.
 
     Where a word stands twice in the file, the first line counts. A line whose word has spaces is passed over.
 
@@ -116,10 +118,11 @@ def vector_words(path: Path, cache: Cache) -> list[str]:
     return words
 
 
-def _read_vectors(path: Path, tokens: Sequence[str], size: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _read_vectors(path: Path, tokens: Sequence[str], size: int | None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     missing = {token.encode(): index for index, token in enumerate(tokens) if token not in SPECIAL_TOKENS}
     index, blocks, block = [], [], []
     with _lines(path) as (first, width, lines):
+        size = size or width
         if width != size:
             raise DataError(
                 f"{path}:{first} has a vector of {width} numbers, and model.embedding.size is {size}; "
@@ -138,7 +141,7 @@ def _read_vectors(path: Path, tokens: Sequence[str], size: int) -> tuple[NDArray
             if len(block) == LINES_AT_ONCE:
                 blocks.append(_parsed(path, block, size))
                 block.clear()
-    blocks.append(_parsed(path, block, size))
+        blocks.append(_parsed(path, block, size))
     order = np.argsort(np.array(index, dtype=np.int64))
     return np.concatenate(blocks)[order], np.array(index, dtype=np.int64)[order]
 

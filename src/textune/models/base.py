@@ -40,6 +40,11 @@ class EmbeddingConfig(Config):
         """The word-vector file that `build` wants to be given, if any."""
         return None
 
+    @property
+    def vector_size(self) -> int | None:
+        """How many numbers each vector of that file must have; None: any number."""
+        return None
+
     @abstractmethod
     def build(self, tokens: Sequence[str], vectors: WordVectors | None) -> Embedding:
         """Returns the module ids_BT → vectors_BTD.

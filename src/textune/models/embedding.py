@@ -31,6 +31,10 @@ class VectorsConfig(EmbeddingConfig):
     def vector_file(self) -> str | None:
         return self.vectors
 
+    @property
+    def vector_size(self) -> int:
+        return self.size
+
     def build(self, tokens: Sequence[str], vectors: WordVectors | None) -> VectorsEmbedding:
         from textune.models.nets.embedding import VectorsEmbedding
 

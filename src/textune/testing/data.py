@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from textune.registry import lookup
+from textune.testing.studies import run_study
 
 __all__ = ["TEXTS", "DataContract", "SplitContract", "TokenizerContract", "generated_rows"]
 
@@ -83,6 +84,10 @@ class DataContract:
         np.testing.assert_array_equal(again.labels_N, rows.labels_N)
         np.testing.assert_array_equal(again.split_N, rows.split_N)
 
+    def test_a_whole_study_runs_with_it(self, config: Any, folders: Any, tmp_path: Path) -> None:
+        """It needs some twenty rows in the files of `folders`."""
+        run_study(tmp_path, {"data": config}, source=folders[0])
+
 
 def generated_rows(**columns: Any) -> Any:
     """Returns 300 dated rows of two classes, a fifth of them test rows, with columns put in."""
@@ -145,6 +150,9 @@ class SplitContract:
             np.testing.assert_array_equal(one.train, other.train)
             np.testing.assert_array_equal(one.valid, other.valid)
 
+    def test_a_whole_study_runs_with_it(self, config: Any, tmp_path: Path) -> None:
+        run_study(tmp_path, {"split": config, "data.rows": 300})
+
 
 class TokenizerContract:
     """Splits texts, learns a vocabulary of the first four, and compares what it saves with what it trained on."""
@@ -191,6 +199,9 @@ class TokenizerContract:
     def test_settings_that_shape_the_vocabulary_or_the_cut_exist(self, config: Any) -> None:
         named = config.VOCABULARY_SETTINGS | config.CUT_SETTINGS
         assert named <= set(type(config).model_fields)
+
+    def test_a_whole_study_runs_with_it(self, config: Any, tmp_path: Path) -> None:
+        run_study(tmp_path, {"tokenizer": config})
 
 
 def _learn(tokenizer: Any, texts: Sequence[str], num_train: int | None = None) -> tuple[Any, Any]:

@@ -12,11 +12,14 @@ import pytest
 from textune.errors import FatalError
 from textune.records import EndReason, Progress, TrialResult, TrialSpec
 from textune.testing.quadratic import CHECKPOINT, Quadratic
+from textune.testing.studies import outcome, run_study
 
-__all__ = ["ExecutorContract", "finish", "next_event", "start_endless"]
+__all__ = ["ExecutorContract", "IsolatingExecutorContract", "finish", "next_event", "start_endless"]
 
 EPOCHS = 3
 PATIENCE_SECONDS = 60.0
+RANDOM = {"model.encoder": {"kind": "cnn"}, "model.embedding.dropout": 0.2, "data.rows": 200, "search.trials": 4}
+"""A study whose trials take long enough to run at the same time."""
 
 
 class ExecutorContract:
@@ -161,12 +164,48 @@ class ExecutorContract:
         with pytest.raises(FatalError, match="the disk is full"):
             finish(executor, 0)
 
+    def test_what_a_trial_writes_is_there_when_it_has_ended(self, executor: Any, tmp_path: Path) -> None:
+        executor.submit(TrialSpec(number=0, folder=str(tmp_path / "trials" / "attempt-1")))
+        finish(executor, 0)
+        assert (tmp_path / "trials" / "attempt-1" / CHECKPOINT).read_text(encoding="ascii") == str(EPOCHS)
+
+    def test_a_whole_study_comes_to_what_it_comes_to_in_one_process(self, config: Any, tmp_path: Path) -> None:
+        """Trials draw random numbers, for dropout and at first: what one draws must not depend on the others."""
+        studies = []
+        for name, execution in (("alone", "serial"), ("here", config)):
+            (tmp_path / name).mkdir()
+            studies.append(run_study(tmp_path / name, {**RANDOM, "execution": execution}))
+        for alone, here in zip(*studies, strict=True):
+            assert outcome(here) == outcome(alone), f"trial {here.spec.number} comes to other numbers"
+
     def test_closing_ends_running_trials_and_can_be_repeated(self, executor: Any) -> None:
         executor.submit(TrialSpec(number=0))
         next_event(executor)
         executor.close()
         executor.close()
         assert executor.wait(0.0) == []
+
+
+class IsolatingExecutorContract(ExecutorContract):
+    """What an executor keeps to, besides, whose trials run in processes of their own."""
+
+    @pytest.mark.parametrize("behaviour", ["kill", "exit", "segfault"])
+    def test_a_worker_that_dies_ends_one_trial(self, executor: Any, behaviour: str) -> None:
+        executor.submit(TrialSpec(number=0, params={"behaviour": behaviour}))
+        first, result = finish(executor, 0)
+        assert (result.end, result.value, result.epochs) == (EndReason.WORKER_LOST, first.value, 1)
+        executor.submit(TrialSpec(number=0, attempt=2))
+        assert [event.attempt for event in finish(executor, 0)] == [2] * (EPOCHS + 1)
+
+    @pytest.mark.parametrize("behaviour", ["hang", "hang-in-c"])
+    def test_a_trial_that_hangs_can_be_stopped(self, executor: Any, behaviour: str) -> None:
+        first = start_endless(executor, TrialSpec(number=0, params={"behaviour": behaviour}))
+        executor.stop(0, EndReason.TIMED_OUT, "it took too long")
+        result = next_event(executor)
+        assert (result.end, result.value) == (EndReason.TIMED_OUT, first.value)
+        assert result.reason.startswith("timed-out: it took too long")
+        executor.submit(TrialSpec(number=1))
+        assert finish(executor, 1)[-1].end is EndReason.FINISHED
 
 
 def next_event(executor: Any) -> Any:

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textune.registry import lookup
+from textune.testing.studies import run_study
 
 __all__ = [
     "TEXTS",
@@ -86,7 +87,7 @@ class ModelContract:
 
     @pytest.fixture
     def others(self) -> dict[str, Any]:
-        """Returns the configs of other parts by role, where the default kinds would not do; override."""
+        """Returns the configs of other parts, or of a tokenizer, by role if the default kinds do not fit; override."""
         return {}
 
     @pytest.fixture
@@ -175,6 +176,10 @@ class ModelContract:
         other = Classifier({**others, self.role: config}, seed=2)
         other.load_state_dict(safetensors.torch.load_file(tmp_path / "model.safetensors"))
         assert torch.equal(other.eval()(*texts), model.eval()(*texts))
+
+    def test_a_whole_study_runs_with_it(self, config: Any, others: dict[str, Any], tmp_path: Path) -> None:
+        parts = {**others, self.role: config}
+        run_study(tmp_path, {role if role == "tokenizer" else f"model.{role}": part for role, part in parts.items()})
 
 
 class EmbeddingContract(ModelContract):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from textune.records import EndReason, Objective, Progress, TrialResult, TrialSpec
+from textune.testing.studies import run_study
 
 __all__ = ["PrunerContract", "run_trial"]
 
@@ -46,6 +48,9 @@ class PrunerContract:
         run_trial(pruner, 0, 0.5, end=end)
         run_trial(pruner, 1, float("nan"), end=end)
         assert run_trial(pruner, 2, 0.9) == EPOCHS
+
+    def test_a_whole_study_runs_with_it(self, config: Any, tmp_path: Path) -> None:
+        run_study(tmp_path, {"search.pruner": config, "search.trials": 4})
 
 
 def run_trial(

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from textune.records import EndReason, Objective, Progress, TrialResult, TrialSpec
 from textune.space import ChoiceDimension, FloatDimension, IntDimension, Space, same_text
+from textune.testing.studies import run_study
 
 __all__ = ["SPACES", "ExactSamplerContract", "SamplerContract", "conditional_space", "finite_space", "mixed_space"]
 
@@ -107,6 +109,9 @@ class SamplerContract:
                 told.tell(event)
                 told_more.tell(event.model_copy(update={"attempt": 2}))
         assert told.ask(12, _always) == told_more.ask(12, _always)
+
+    def test_a_whole_study_runs_with_it(self, config: Any, tmp_path: Path) -> None:
+        run_study(tmp_path, {"search.sampler": config, "search.trials": 4})
 
 
 class ExactSamplerContract(SamplerContract):

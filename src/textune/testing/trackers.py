@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from textune.records import EndReason, Objective, Progress, StudyRecord, StudyStart, TrialRecord, TrialResult, TrialSpec
+from textune.testing.studies import run_study
 
 __all__ = ["TrackerContract", "an_eventful_study"]
 
@@ -53,3 +54,6 @@ class TrackerContract:
         tracker = config.build(tmp_path)
         tracker.start(START)
         tracker.finish(StudyRecord(name="study", state="failed", reason="no data"))
+
+    def test_a_whole_study_runs_with_it(self, config: Any, tmp_path: Path) -> None:
+        run_study(tmp_path, {"tracking": [config.dump()]})

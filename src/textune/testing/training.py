@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+
+from textune.testing.studies import run_study
 
 __all__ = ["OptimizerContract", "ScheduleContract"]
 
@@ -63,6 +66,9 @@ class OptimizerContract:
             ends.append([weight.detach().clone() for weight in model.parameters()])
         assert all(torch.equal(*pair) for pair in zip(*ends, strict=True))
 
+    def test_a_whole_study_runs_with_it(self, config: Any, tmp_path: Path) -> None:
+        run_study(tmp_path, {"training.optimizer": config})
+
 
 class ScheduleContract:
     """Goes through the steps of trainings of several lengths."""
@@ -90,6 +96,9 @@ class ScheduleContract:
     @pytest.mark.parametrize("history", [[], [0.5], [0.1, 0.2, 0.3], [0.5] * 30, [0.9, float("nan"), 0.1]])
     def test_reductions_are_shares(self, config: Any, history: list[float]) -> None:
         assert 0 < config.reduction(history) <= 1
+
+    def test_a_whole_study_runs_with_it(self, config: Any, tmp_path: Path) -> None:
+        run_study(tmp_path, {"training.schedule": config})
 
 
 def _step(model: Any, optimizer: torch.optim.Optimizer) -> float:

@@ -9,6 +9,7 @@ import transformers
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
+from textune.data.pretrained import PretrainedConfig
 from textune.errors import StudyError, TextuneError
 from textune.models import ClsConfig, TransformerConfig, VectorsConfig
 from textune.testing.models import EncoderContract
@@ -33,7 +34,7 @@ class TestTransformer(EncoderContract):
 
     @pytest.fixture
     def others(self):
-        return {"pooling": ClsConfig()}
+        return {"pooling": ClsConfig(), "tokenizer": PretrainedConfig(max_length=None)}
 
     test_padding_is_nothing_and_stays_so = None  # tables are those of the checkpoint, whatever their first row holds
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
-
 from textune.models.base import WordVectors
 from textune.models.nets.base import TextClassifier
+from textune.random_state import RandomState, held
 
 if TYPE_CHECKING:
     from textune.config.study import ModelConfig
@@ -27,8 +26,7 @@ def build_classifier(
             afterwards.
     """
     config = cast("Any", model)  # components are typed by role at run time
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with held(RandomState.seeded(seed)):
         encoder = config.encoder.build(config.embedding.build(tokens, vectors))
         pooling = config.pooling.build(encoder)
         return TextClassifier(encoder, pooling, config.head.build(pooling.output_size, num_classes))

@@ -18,6 +18,7 @@ from torch import nn
 from textune.config.study import TrainingConfig
 from textune.errors import DivergedError
 from textune.memory import is_exhausted, release_memory
+from textune.random_state import RandomState
 from textune.records import Objective
 from textune.seeds import derive
 from textune.training.early_stopping import EarlyStopping
@@ -140,7 +141,7 @@ class Fit:
             "model": self._model.state_dict(),
             "steps": self._steps.state(),
             "epoch": asdict(self._epoch),
-            "random_state": self._turns.random_state,
+            "random_state": self._turns.random_state.saved(),
             "epochs": [asdict(epoch) for epoch in self._epochs],
             "best_weights": weights,
             "best_predictions": None if predictions is None else vars(predictions),
@@ -151,7 +152,7 @@ class Fit:
         self._model.load_state_dict(state["model"])
         self._steps.load_state(state["steps"])
         self._epoch = _Epoch(**state["epoch"])
-        self._turns.random_state = state["random_state"]
+        self._turns.random_state = RandomState.loaded(state["random_state"], self._steps.device)
         self._epochs = [EpochMeasurement(**epoch) for epoch in state["epochs"]]
         for epoch in self._epochs:
             self._stopping.update(self._scoring.gain(epoch.metrics))

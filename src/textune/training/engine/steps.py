@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from textune.config.study import TrainingConfig
 from textune.memory import is_exhausted, release_memory
+from textune.random_state import generators
 from textune.training.engine import memory, precision
 from textune.training.engine.guards import DivergenceGuard
 from textune.training.engine.loss_scale import LossScale
 from textune.training.engine.predict import device_of, tensors
 from textune.training.engine.row_updates import clip_gradients, use_row_gradients
-from textune.training.engine.turns import random_generator
 from textune.training.measurement import Batch
 from textune.training.optimizer import OptimizerConfig
 from textune.training.schedule import ScheduleConfig
@@ -123,8 +123,7 @@ class Steps:
 
     def _gradients_in_memory(self, batch: Batch) -> tuple[float, float]:
         """As `_gradients`, in parts half as large until they fit."""
-        generator = random_generator(self.device)
-        random_state = generator.get_state()
+        states = [(generator, generator.get_state()) for generator in generators(self.device)]
         while True:
             try:
                 return self._gradients(batch)
@@ -140,7 +139,8 @@ class Steps:
                 self._halve(len(batch.labels_B))
             self._optimizer.zero_grad(set_to_none=True)
             release_memory()
-            generator.set_state(random_state)
+            for generator, state in states:
+                generator.set_state(state)
 
     def _halve(self, batch_size: int) -> None:
         num_rows = min(self.micro_batch or batch_size, batch_size)

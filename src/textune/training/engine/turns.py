@@ -6,19 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 import torch
-from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from textune.random_state import RandomState, held
 from textune.training.engine.precision import flushed_denormals, rounding
 
-__all__ = ["Turns", "deterministic_kernels", "random_generator"]
-
-
-def random_generator(device: torch.device) -> torch.Generator:
-    """Returns what random numbers on `device` are drawn from where nothing else is named: in dropout, for one."""
-    if device.type == "cuda":
-        return torch.cuda.default_generators[device.index]
-    return torch.default_generator
+__all__ = ["Turns", "deterministic_kernels"]
 
 
 @contextmanager
@@ -40,7 +33,9 @@ def deterministic_kernels() -> Iterator[None]:
 
 
 class Turns:
-    """A training takes turns with its caller, each of whom finds what is global as they left it.
+    """A training takes turns with its caller, and with other trainings in other threads of this process.
+
+    Each finds what is global as it left it.
 
     Args:
         device: where the model stands.
@@ -51,20 +46,17 @@ class Turns:
     def __init__(self, device: torch.device, precision: str = "fp32", *, deterministic: bool = False) -> None:
         self._device, self._precision = device, precision
         self._kernels = deterministic_kernels if deterministic and device.type == "cuda" else nullcontext
-        self._generator = random_generator(device)
-        self.random_state: Tensor = self._generator.get_state()
+        self.random_state = RandomState.now(device)
 
     def seed(self, seed: int) -> None:
         """Starts a new stream of random numbers with the next turn."""
-        self.random_state = torch.Generator(self._device).manual_seed(seed).get_state()
+        self.random_state = RandomState.seeded(seed, self._device)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        callers_state = self._generator.get_state()
-        self._generator.set_state(self.random_state)
-        try:
-            with flushed_denormals(), rounding(self._precision, self._device), self._kernels():
-                yield
-        finally:
-            self.random_state = self._generator.get_state()
-            self._generator.set_state(callers_state)
+        with held(self.random_state):
+            try:
+                with flushed_denormals(), rounding(self._precision, self._device), self._kernels():
+                    yield
+            finally:
+                self.random_state = RandomState.now(self._device)
