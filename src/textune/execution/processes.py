@@ -31,14 +31,25 @@ from textune.registry import register
 
 __all__ = ["ProcessesConfig", "ProcessesExecutor"]
 
+HANG_SECONDS = 300.0
+"""Starting CUDA on many GPUs, or reading a model from a slow network, may keep Python's lock for a minute."""
+
 
 class ProcessesExecutor(Executor):
     """Starts workers as trials need them and keeps them; one that died is replaced by the next trial."""
 
     def __init__(
-        self, evaluate: Evaluate, workers: int, threads: int, memory_bytes: int | None = None, gpus: Sequence[str] = ()
+        self,
+        evaluate: Evaluate,
+        workers: int,
+        threads: int,
+        memory_bytes: int | None = None,
+        gpus: Sequence[str] = (),
+        hang_seconds: float | None = HANG_SECONDS,
     ) -> None:
         self.slots, self._gpus = workers, gpus
+        self._hang_seconds = math.inf if hang_seconds is None else hang_seconds
+        self._looked = time.monotonic()
         self._arguments = (pickle.dumps(evaluate), threads, memory_bytes)
         self._context = context(evaluate)
         self._workers: list[_Worker] = []
@@ -51,7 +62,7 @@ class ProcessesExecutor(Executor):
         idle = next((worker for worker in self._workers if worker.spec is None), None)
         if idle is None:
             assert len(self._workers) < self.slots, "every slot is taken"
-            idle = _Worker(self._context, self._arguments, self._free_gpu())
+            idle = _Worker(self._context, self._arguments, self._free_gpu(), self._hang_seconds)
             self._workers.append(idle)
         idle.submit(spec)
 
@@ -61,9 +72,11 @@ class ProcessesExecutor(Executor):
         while not events and (busy := [worker for worker in self._workers if worker.spec is not None]):
             if self._fatal is not None:
                 raise self._fatal
+            self._look(busy)
             waited: list[Any] = [place for worker in busy for place in (worker.connection, worker.process.sentinel)]
             until = min(deadline, *(worker.answer_by for worker in busy))
             ready = wait(waited, None if until == math.inf else max(0.0, until - time.monotonic()))
+            self._looked = time.monotonic()
             for worker in busy:
                 if worker.connection in ready or worker.process.sentinel in ready or worker.is_overdue():
                     events += self._hear(worker)
@@ -81,6 +94,12 @@ class ProcessesExecutor(Executor):
 
     def close(self) -> None:
         _end(self._workers)
+
+    def _look(self, busy: Sequence[_Worker]) -> None:
+        """After a time in which this process did not look, or was stopped itself, nobody was silent for long."""
+        if time.monotonic() - self._looked > PATIENCE_SECONDS:
+            for worker in busy:
+                worker.was_not_looked_at()
 
     def _hear(self, worker: _Worker) -> list[Event]:
         event: Event | None = None
@@ -105,12 +124,16 @@ class ProcessesExecutor(Executor):
 
     def _remove(self, worker: _Worker) -> None:
         self._workers.remove(worker)
-        worker.end()
+        worker.leave()
+        worker.end(time.monotonic() + PATIENCE_SECONDS)
 
 
 def _end(workers: list[_Worker]) -> None:
+    for worker in workers:
+        worker.leave()
+    deadline = time.monotonic() + PATIENCE_SECONDS  # for all together: each of them may be stopped
     while workers:
-        workers[-1].end()
+        workers[-1].end(deadline)
         workers.pop()
 
 
@@ -120,14 +143,15 @@ class _Worker:
     Attributes:
         gpu: the only one it sees; None: it computes on the processor.
         spec: the trial it runs, None while it is idle.
-        answer_by: when it is killed if it has not answered; infinite unless it was asked to stop.
         has_left: it told the last result and ends.
     """
 
-    def __init__(self, context: Context, arguments: tuple[bytes, int, int | None], gpu: str | None) -> None:
-        self.gpu = gpu
+    def __init__(
+        self, context: Context, arguments: tuple[bytes, int, int | None], gpu: str | None, hang_seconds: float
+    ) -> None:
+        self.gpu, self._hang_seconds = gpu, hang_seconds
         self.spec: TrialSpec | None = None
-        self.answer_by = math.inf
+        self._heard = self._end_by = math.inf
         self.has_left = False
         self._end_asked: tuple[EndReason, str] | None = None
         self._progress: list[Progress] = []
@@ -155,22 +179,36 @@ class _Worker:
                 time.sleep(0.05)
 
     def submit(self, spec: TrialSpec) -> None:
-        self.spec, self.answer_by, self._end_asked, self._progress = spec, math.inf, None, []
+        self.spec, self._end_by, self._end_asked, self._progress = spec, math.inf, None, []
+        self._heard = time.monotonic()
         self._begin, self._kernel_kills = time.perf_counter(), kernel_kills()
         self.say(Message.RUN, spec.model_dump_json())
 
     def stop(self, end: EndReason, reason: str) -> None:
         if self._end_asked is None:
             patience = SAVING_SECONDS if end is EndReason.INTERRUPTED else PATIENCE_SECONDS
-            self._end_asked, self.answer_by = (end, reason), time.monotonic() + patience
+            self._heard = time.monotonic()
+            self._end_asked, self._end_by = (end, reason), self._heard + patience
             self.say(Message.STOP, f"{end}:{reason}")
+            if self.process.is_alive() and self.process.pid is not None:
+                with contextlib.suppress(ProcessLookupError):  # it ended this moment
+                    os.kill(self.process.pid, signal.SIGCONT)  # somebody may have stopped it: it is to hear this
 
     def say(self, message: Message, content: str = "") -> None:
         with contextlib.suppress(EOFError):  # that it died is noticed when it is listened to
             send(self.connection, message, content)
 
+    @property
+    def answer_by(self) -> float:
+        """When it is killed if nothing was heard of it; sooner, and whatever was heard, if it was asked to end."""
+        silence = self._hang_seconds if self._end_asked is None else min(self._hang_seconds, PATIENCE_SECONDS)
+        return min(self._end_by, self._heard + silence)
+
     def is_overdue(self) -> bool:
         return time.monotonic() >= self.answer_by
+
+    def was_not_looked_at(self) -> None:
+        self._heard = time.monotonic()
 
     def hear(self) -> Event | None:
         """Returns what the worker says, or None if that is no news.
@@ -182,10 +220,13 @@ class _Worker:
         if not self.connection.poll():
             raise EOFError
         message, content = receive(self.connection)
+        self._heard = time.monotonic()
+        if message is Message.BEAT:
+            return None
         if message is Message.FATAL:
             raise FatalError(content)
         if message in (Message.RESULT, Message.LAST_RESULT):
-            self.spec, self.answer_by, self.has_left = None, math.inf, message is Message.LAST_RESULT
+            self.spec, self.has_left = None, message is Message.LAST_RESULT
             return TrialResult.model_validate_json(content)
         progress = Progress.model_validate_json(content)
         self._progress.append(progress)
@@ -202,6 +243,9 @@ class _Worker:
             end, reason = self._end_asked
             what = "did not answer and was killed" if hangs else f"died ({how})"
             reason = f"{reason or end.sentence}; its worker process {what}"
+        elif hangs:
+            end, silence = EndReason.WORKER_LOST, f"no sign of life for {self._hang_seconds:g} s"
+            reason = f"its worker process showed {silence} (execution.hang_seconds) and was killed"
         elif self.process.exitcode == -signal.SIGKILL and kernel_kills() > self._kernel_kills:
             end = EndReason.OUT_OF_MEMORY
             reason = f"probably out of memory: the kernel killed its worker process ({how})"
@@ -210,12 +254,15 @@ class _Worker:
         result = result_so_far(self.spec, self._progress, end, reason, time.perf_counter() - self._begin)
         return result.model_copy(update={"details": {"killed": True}})
 
-    def end(self) -> None:
-        """An idle worker ends when its connection closes; a busy one is not waited for."""
+    def leave(self) -> None:
+        """Closes the connection, on which an idle worker ends. Idempotent."""
         self.connection.close()
+
+    def end(self, deadline: float) -> None:
+        """Ends the process: an idle one by itself until a moment of the monotonic clock, a busy one at once."""
         with contextlib.suppress(ValueError):  # it is closed, or, though killed, waits for a disk
             if self.spec is None:
-                self.process.join(PATIENCE_SECONDS)
+                self.process.join(max(0.0, deadline - time.monotonic()))
             self.process.kill()
             self.process.join(PATIENCE_SECONDS)
             self.process.close()
@@ -232,6 +279,13 @@ class ProcessesConfig(ExecutorConfig):
         1, ge=1, description="trials at once on one GPU; small models leave room for several"
     )
 
+    hang_seconds: float | None = Field(
+        HANG_SECONDS,
+        gt=0,
+        description="a worker process without a sign of life for this long (stopped, or in C code that keeps Python's"
+        " lock) is killed, and its trial tried again; null: no limit",
+    )
+
     def build(self, evaluate: Evaluate) -> ProcessesExecutor:
         if self.memory_bytes_per_worker is not None:
             DataLimit.check()
@@ -241,7 +295,9 @@ class ProcessesConfig(ExecutorConfig):
             workers = min(self.workers or room, room)
         else:
             workers = self.workers or max(1, _num_cores() // self.threads_per_trial)
-        return ProcessesExecutor(evaluate, workers, self.threads_per_trial, self.memory_bytes_per_worker, gpus)
+        return ProcessesExecutor(
+            evaluate, workers, self.threads_per_trial, self.memory_bytes_per_worker, gpus, self.hang_seconds
+        )
 
 
 def _num_cores() -> int:

@@ -5,6 +5,7 @@ A worker prints into the log of the trial it runs, leaves Ctrl-C to the coordina
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import fcntl
 import gc
@@ -14,6 +15,7 @@ import pickle
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -32,6 +34,11 @@ from textune.storage import redact, write_atomically
 
 __all__ = ["Message", "receive", "send", "work"]
 
+BEAT_SECONDS = 0.5
+"""How often a worker that runs a trial shows that it lives."""
+
+_SENDING = threading.Lock()
+
 
 class Message(StrEnum):
     """The first letter of what is said."""
@@ -43,12 +50,14 @@ class Message(StrEnum):
     RESULT = "e"  # then a TrialResult
     LAST_RESULT = "l"  # the same; the worker ends
     FATAL = "f"  # then a sentence; the worker ends
+    BEAT = "b"  # the worker lives
 
 
 def send(connection: Connection, message: Message, content: str = "") -> None:
     """Raises EOFError if the other side is gone."""
     try:
-        connection.send_bytes(f"{message}{content}".encode())
+        with _SENDING:
+            connection.send_bytes(f"{message}{content}".encode())
     except OSError as error:
         raise EOFError from error
 
@@ -73,14 +82,17 @@ def work(connection: Connection, objective: bytes, threads: int, memory_bytes: i
     limit_threads(threads)
     see_only(gpu)
     gc.freeze()  # what was imported stays, and need not be looked at after each trial
-    growth = Growth()
+    growth, busy = Growth(), threading.Event()
+    threading.Thread(target=_beat, args=(connection, busy), daemon=True).start()
     try:
         evaluate: Evaluate = pickle.loads(objective)  # noqa: S301 - from the coordinator, which started this process
         while True:
             message, content = receive(connection)
             if message is Message.RUN:  # else it came too late for the trial before
                 spec = TrialSpec.model_validate_json(content)
+                busy.set()
                 result = _run(connection, Attempt(evaluate, spec, memory_bytes, on_gpu=gpu is not None))
+                busy.clear()
                 release_memory()
                 # Libraries that found no memory once may fail for good: oneDNN does. What CUDA holds is used again.
                 is_last = not gpu_answers() if gpu else result.was_short_of_memory or growth.is_large()
@@ -93,6 +105,14 @@ def work(connection: Connection, objective: bytes, threads: int, memory_bytes: i
         send(connection, Message.FATAL, str(error))
     except Exception as error:
         send(connection, Message.FATAL, f"a worker process cannot run trials: {type(error).__name__}: {error}")
+
+
+def _beat(connection: Connection, busy: threading.Event) -> None:
+    """Shows life beside what a trial computes; not while this process is stopped, or C code keeps Python's lock."""
+    with contextlib.suppress(EOFError):
+        while busy.wait():
+            send(connection, Message.BEAT)
+            time.sleep(BEAT_SECONDS)
 
 
 def _run(connection: Connection, attempt: Attempt) -> TrialResult:

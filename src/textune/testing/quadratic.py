@@ -40,8 +40,8 @@ class Quadratic:
     The param `behaviour` makes a trial misbehave, most after the first epoch: `nan`, `crash`, `diverge`, `fatal`,
     `full-disk`, `out-of-memory`, `allocate` (256 MiB), `leak` (more), `quit`, `exit`, `kill`, `terminate`, `segfault`,
     `hang`, `hang-in-c`, `endless` (pulses until it is stopped), `stubborn` (the same, and goes on when interrupted),
-    `unsaved` (the same, and fails when interrupted), `print`, `no-result`. With `-once` behind it, only in the first
-    attempt.
+    `unsaved` (the same, and fails when interrupted), `slow` (the same, and takes 3 s to save), `print`, `no-result`.
+    With `-once` behind it, only in the first attempt.
     """
 
     def __init__(self, epochs: int = 3) -> None:
@@ -114,7 +114,7 @@ def _misbehave(behaviour: str) -> Generator[None, None, None]:
             _LEAKED[:] = [b"\1" * (LARGE + LARGE // 4)]
         case "print":
             print("hello from the trial")
-        case "endless" | "stubborn" | "unsaved":
+        case "endless" | "stubborn" | "unsaved" | "slow":
             yield from _pulse(behaviour)
         case _:
             _die(behaviour)
@@ -128,7 +128,9 @@ def _pulse(behaviour: str) -> Generator[None, None, None]:
         except InterruptedTrial:
             if behaviour == "unsaved":
                 raise OSError("the folder is gone") from None
-            if behaviour == "endless":
+            if behaviour == "slow":
+                time.sleep(3)
+            if behaviour != "stubborn":
                 raise
 
 
