@@ -160,7 +160,7 @@ class TestRowsThatHaveNoPlace:
         splits = RollingConfig(train_months=11, ranges=1).assign(rows, 0)
         assert 0 not in splits.folds[0].train
         assert 0 in RollingConfig(train_months=11, ranges=1).assign(whole_year(), 0).folds[0].train
-        assert splits.notes == ("2 rows, counted over all ranges, do not train: rows of their groups choose or test",)
+        assert splits.notes == ("2 rows, counted over all ranges, do not train: rows of the same group choose or test",)
 
     def test_test_rows_of_the_data_stay_test_rows(self):
         split = [TEST if row % 10 < 2 else UNASSIGNED for row in range(730)]
@@ -195,6 +195,28 @@ class TestErrorsOfTheData:
         labels = [0 if day < 181 else row % 2 for day in range(365) for row in range(2)]
         with pytest.raises(DataError, match=r"range 1 of 3 \(train 2007-06.*only the class 'bad'"):
             RollingConfig(train_months=1, ranges=3, until="2007-09").assign(whole_year(labels=labels), 0)
+
+    @pytest.mark.parametrize(
+        ("config", "sentence"),
+        [
+            (
+                {"ranges": 1},
+                r"range 1 of 1 .* trains on no rows, .*; 366 rows of these dates are left out because rows of",
+            ),
+            (
+                {"ranges": 1, "test_months": 1},
+                "none of 730 rows is left to train, because each shares a group with a test",
+            ),
+        ],
+    )
+    def test_tell_that_groups_leave_no_rows(self, config, sentence):
+        lasting = [row % 2 for row in range(730)]
+        with pytest.raises(DataError, match=sentence + r".*data\.group"):
+            RollingConfig(**config).assign(whole_year(groups=lasting), 0)
+
+    def test_tell_that_all_rows_are_test_rows(self):
+        with pytest.raises(DataError, match="all 730 rows are test rows"):
+            RollingConfig(ranges=1).assign(whole_year(split=[TEST] * 730), 0)
 
     def test_tell_that_dates_are_missing(self):
         rows = whole_year()

@@ -187,7 +187,18 @@ def test_groups_of_many_sizes_are_divided_near_the_shares():
             make_rows([0, 1, 0, 1], groups=[0, 0, 1, 1]),
             "too few groups outside of test for 5 valid",
         ),
-        (GivenConfig(), make_rows([0, 1], [TEST, TEST]), "too few rows outside of test"),
+        *(
+            (config, make_rows([0, 1], [TEST, TEST]), r"all 2 rows are test rows, so none is left .*\(data\.split\)")
+            for config in (GivenConfig(), HoldoutConfig(), KfoldConfig())
+        ),
+        *(
+            (
+                config,
+                make_rows([0, 1, 0], [TRAIN, VALID, TEST], groups=[1, 1, 1]),
+                "none of 2 rows is left .*data.group",
+            )
+            for config in (GivenConfig(), HoldoutConfig(), KfoldConfig())
+        ),
         (
             GivenConfig(),
             make_rows([0, 0, 0, 1], [TRAIN, TRAIN, TRAIN, VALID]),

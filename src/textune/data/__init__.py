@@ -32,6 +32,7 @@ from textune.data.frames import frame_as_table, texts_of
 from textune.data.hub import HubConfig
 from textune.data.imdb import ImdbConfig
 from textune.data.locate import file_name, is_url, locate, locate_given
+from textune.data.newest import NewestConfig
 from textune.data.prepare import Prepared, load_rows, prepare
 from textune.data.pretrained import PretrainedConfig
 from textune.data.reading import CommandReading, EncodingErrors, Reading
@@ -75,6 +76,7 @@ __all__ = [
     "KfoldConfig",
     "Label",
     "LabelType",
+    "NewestConfig",
     "Parts",
     "Prepared",
     "PretrainedConfig",

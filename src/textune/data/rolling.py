@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
 from textune.data.base import TEST, Fold, Rows, SplitConfig, Splits
-from textune.data.split import Mask, in_groups_of, scored
-from textune.errors import DataError, quoted
+from textune.data.dated import fold_by_date, given_test, kept_apart, where_rows_are
+from textune.data.split import Mask, free_of_test, scored
+from textune.errors import DataError
 from textune.registry import register
 
 __all__ = ["RollingConfig"]
@@ -143,10 +144,13 @@ class RollingConfig(SplitConfig):
         months_N = dates_N.astype("datetime64[M]").astype(np.int64)
         plan = self._plan(dates_N.max())
         test_N = _test(rows, plan, months_N)
-        free_N = (rows.split_N != TEST) & ~in_groups_of(rows, test_N)
+        free_N = free_of_test(rows, test_N)
         names = [f"range {number} of {len(plan.ranges)} ({each})" for number, each in enumerate(plan.ranges, 1)]
         parts = zip(names, plan.ranges, strict=True)
-        folds = tuple(_fold(rows, name, each, free_N, months_N) for name, each in parts)
+        folds = tuple(
+            fold_by_date(rows, name, each.train.hold(months_N), each.valid.hold(months_N), free_N)
+            for name, each in parts
+        )
         early = [name for name, each in zip(names, plan.ranges, strict=True) if each.train.first < months_N.min()]
         notes = [f"{name} begins before the data, which starts on {dates_N.min()}" for name in early]
         return Splits(
@@ -203,44 +207,20 @@ def _dates(rows: Rows) -> NDArray[np.datetime64]:
 
 def _test(rows: Rows, plan: _Plan, months_N: NDArray[np.int64]) -> Mask:
     """Returns the test rows: those the data gives, or those of the test months."""
-    given_N: Mask = scored(rows) & (rows.split_N == TEST)
     if not len(plan.test):
-        return given_N
-    if given_N.any():
-        raise DataError(
-            f"split.test_months locks {plan.test} for test, and the data gives {int(given_N.sum()):,} test rows of its "
-            "own; leave test_months out, or read the data without them"
-        )
+        return given_test(rows)
+    given_test(rows, str(plan.test), "test_months")
     test_N: Mask = scored(rows) & plan.test.hold(months_N)
     if not test_N.any():
-        raise DataError(f"no rows to test in {plan.test}; {_where_rows_are(rows)}")
+        raise DataError(f"no rows to test in {plan.test}; {where_rows_are(rows)}")
     return test_N
 
 
-def _fold(rows: Rows, name: str, months: _Range, free_N: Mask, months_N: NDArray[np.int64]) -> Fold:
-    valid_N = scored(rows) & free_N & months.valid.hold(months_N)
-    if not valid_N.any():
-        raise DataError(f"{name} has no rows to choose by; {_where_rows_are(rows)}")
-    train_N = free_N & months.train.hold(months_N) & ~in_groups_of(rows, valid_N)
-    classes = np.unique(rows.labels_N[train_N])
-    if len(classes) < 2:
-        held = f"only the class {quoted(rows.classes[classes[0]])}" if len(classes) else "no rows"
-        raise DataError(f"{name} trains on {held}, and a classifier needs two classes; {_where_rows_are(rows)}")
-    return Fold(train=np.flatnonzero(train_N), valid=np.flatnonzero(valid_N))
-
-
-def _apart(rows: Rows, plan: _Plan, folds: Sequence[Fold], months_N: NDArray[np.int64]) -> list[str]:
+def _apart(rows: Rows, plan: _Plan, folds: Sequence[Fold], months_N: NDArray[np.int64]) -> tuple[str, ...]:
     """Says how many rows do not train only because rows of their groups choose or test."""
     may_train_N = rows.split_N != TEST
     within = sum(int((may_train_N & each.train.hold(months_N)).sum()) for each in plan.ranges)
-    kept_apart = within - sum(len(fold.train) for fold in folds)
-    told = f"{kept_apart:,} rows, counted over all ranges, do not train: rows of their groups choose or test"
-    return [told] if kept_apart else []
-
-
-def _where_rows_are(rows: Rows) -> str:
-    dates_N = _dates(rows)
-    return f"the data has dates from {dates_N.min()} to {dates_N.max()}; take fewer or other months, or add rows"
+    return kept_apart(within - sum(len(fold.train) for fold in folds), ", counted over all ranges,")
 
 
 def _whole_until(newest: np.datetime64) -> int:

@@ -14,7 +14,7 @@ from textune.errors import DataError, quoted
 from textune.registry import register
 from textune.seeds import generator
 
-__all__ = ["GivenConfig", "HoldoutConfig", "KfoldConfig", "Mask", "in_groups_of", "scored"]
+__all__ = ["GivenConfig", "HoldoutConfig", "KfoldConfig", "Mask", "free_of_test", "in_groups_of", "scored"]
 
 Mask = NDArray[np.bool_]
 
@@ -32,7 +32,7 @@ class GivenConfig(SplitConfig):
 
     def assign(self, rows: Rows, seed: int) -> Splits:
         test_N = scored(rows) & (rows.split_N == TEST)
-        free_N = (rows.split_N != TEST) & ~in_groups_of(rows, test_N)
+        free_N = free_of_test(rows, test_N)
         valid_N = scored(rows) & (rows.split_N == VALID) & free_N
         if not valid_N.any():
             pool = np.flatnonzero(scored(rows) & free_N)
@@ -59,7 +59,7 @@ class HoldoutConfig(SplitConfig):
 
     def assign(self, rows: Rows, seed: int) -> Splits:
         test_N = scored(rows) & (rows.split_N == TEST)
-        free_N = (rows.split_N != TEST) & ~in_groups_of(rows, test_N)
+        free_N = free_of_test(rows, test_N)
         pool = np.flatnonzero(scored(rows) & free_N)
         if test_N.any() or self.test_share == 0:
             valid_N = _drawn(rows, pool, (self.valid_share, 1 - self.valid_share), seed)[0]
@@ -82,7 +82,7 @@ class KfoldConfig(SplitConfig):
 
     def assign(self, rows: Rows, seed: int) -> Splits:
         test_N = scored(rows) & (rows.split_N == TEST)
-        free_N = (rows.split_N != TEST) & ~in_groups_of(rows, test_N)
+        free_N = free_of_test(rows, test_N)
         pool = np.flatnonzero(scored(rows) & free_N)
         valid_parts = _drawn(rows, pool, (1 / self.folds,) * self.folds, seed)
         folds = tuple(_fold(rows, free_N, valid_N) for valid_N in valid_parts)
@@ -97,6 +97,27 @@ def scored(rows: Rows) -> Mask:
 def in_groups_of(rows: Rows, mask_N: Mask) -> Mask:
     """True for the rows of the mask and every row that shares a group with one of them."""
     return mask_N if rows.groups_N is None else np.isin(rows.groups_N, rows.groups_N[mask_N])
+
+
+def free_of_test(rows: Rows, test_N: Mask) -> Mask:
+    """True for the rows that may train and choose: no test row, and of no group that has one.
+
+    Raises:
+        DataError: there is none.
+    """
+    may_train_N = rows.split_N != TEST
+    if not may_train_N.any():
+        raise DataError(
+            f"all {len(rows):,} rows are test rows, so none is left to train; mark some as train in the column that "
+            "says so (data.split), or give a file of train rows (data.train)"
+        )
+    free_N: Mask = may_train_N & ~in_groups_of(rows, test_N)
+    if not free_N.any():
+        raise DataError(
+            f"none of {int(may_train_N.sum()):,} rows is left to train, because each shares a group with a test row; "
+            "group by something else (data.group), or leave data.group out"
+        )
+    return free_N
 
 
 def _drawn(rows: Rows, pool: NDArray[np.int64], shares: tuple[float, ...], seed: int) -> list[Mask]:
