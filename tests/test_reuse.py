@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import transformers
 from safetensors.torch import load_file, save_file
@@ -56,6 +57,21 @@ def test_the_winner_is_trained_again_and_is_the_same_model(run):
 def test_other_conditions_are_other_results(run, change):
     run("first")
     assert reused(run("second", change)) == []
+
+
+def test_equal_rows_at_other_places_of_the_file_are_other_results(run, tmp_path):
+    """Outcomes say which rows of the file they are of."""
+    rows = "".join(f"{number} a {word} day,{word}\n" for number in range(20) for word in ("good", "bad"))
+    data = f"data={{kind: files, path: {tmp_path / 'x.csv'}}}"
+    places = []
+    for name, first in (("first", ""), ("again", ""), ("second", "unlabelled,\n")):
+        (tmp_path / "x.csv").write_text(f"text,label\n{first}{rows}", encoding="utf-8")
+        finished = run(name, data, "split=holdout", "search.trials=1")
+        assert reused(finished) == ([0] if name == "again" else [])
+        with np.load(finished.folder.outcomes(0), allow_pickle=False) as outcomes:
+            places.append(outcomes["rows"])
+    assert (places[1] == places[0]).all()
+    assert (places[2] == places[0] + 1).all()
 
 
 def test_it_is_off_by_default(run):

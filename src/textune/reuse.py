@@ -111,9 +111,7 @@ def source_digest() -> str:
 
 def _rows(prepared: Prepared) -> str:
     digest = hashlib.sha256(prepared.fingerprint.encode())
-    digest.update(
-        prepared.rows.in_source(np.arange(len(prepared.rows))).tobytes()
-    )  # outcomes say which rows of the source
+    digest.update(prepared.rows.in_source(np.arange(len(prepared.rows))).tobytes())  # outcomes name rows of the source
     for fold in prepared.splits.folds:
         for rows_M in (fold.train, fold.valid):
             digest.update(len(rows_M).to_bytes(8, "big") + rows_M.tobytes())

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from textune.data import STORED, FilesConfig, frame_as_table, stored_lines, texts_of
+from textune.data import STORED, Cache, FilesConfig, frame_as_table, load_rows, stored_lines, texts_of
 from textune.errors import DataError
 
 ROWS = [{"text": "good", "label": 1}, {"text": None, "label": 0}, {"text": "bad", "label": 0}]
@@ -187,6 +187,14 @@ def test_a_half_character_is_replaced_where_the_study_says_so(tmp_path):
     rows = stored(frame, tmp_path, encoding_errors="replace")
     assert rows.texts == ["a\ufffd", "b"]
     assert rows.changed == {"what is no text became U+FFFD (first: the DataFrame, row 0)": 1}
+
+
+def test_the_rows_of_a_frame_are_kept_in_the_cache_as_those_of_files(tmp_path):
+    stored(ROWS, tmp_path)
+    rows, files = load_rows(FilesConfig(path=str(tmp_path / STORED)), (), 0, Cache(tmp_path / "cache"))
+    assert rows.sources == ("the list of rows",)
+    assert [identity[0] for identity in files] == [str(tmp_path / STORED)]
+    assert not isinstance(rows.texts, list), "every process would parse the frame again"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\0" * 100])

@@ -100,6 +100,14 @@ def test_labels_without_names_are_in_the_order_of_files(tmp_path):
     assert HubConfig(path="reviews").load([tmp_path], 1).classes == ("9", "10")
 
 
+@pytest.mark.parametrize("width", ["float16", "float32", "float64"])
+def test_labels_of_any_width_have_the_names_and_the_type_that_files_give_them(tmp_path, width):
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.Value(width)})
+    datasets.Dataset.from_dict({"text": ["a", "b"], "label": [0.1, 2]}, features).save_to_disk(tmp_path / "reviews")
+    rows = HubConfig(path="reviews").load([tmp_path], 1)
+    assert (rows.classes, rows.label_type) == (("0.1", "2"), "float")
+
+
 def test_a_set_that_was_downloaded_is_found_by_its_name(whole, tmp_path):
     place = tmp_path / "HF_HUB_CACHE" / "datasets--we--reviews"
     as_parquet(whole, place / "snapshots" / "abc")
