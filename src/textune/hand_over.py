@@ -4,12 +4,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import math
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -24,14 +21,12 @@ from textune.devices import compute_on
 from textune.execution.attempt import limit_threads
 from textune.facts import Facts
 from textune.pipeline import SETTINGS, Pipeline
+from textune.readings import count_reading
 from textune.records import Fidelity, Objective, StudyRecord, TrialRecord, TrialResult, TrialState
 from textune.run_folder import RunFolder
 from textune.stats.intervals import Interval, bootstrap, wilson
 from textune.storage import (
-    cache_folder,
-    dump_json,
     folder_written_atomically,
-    write_atomically,
     written_atomically,
 )
 from textune.study import ASKED_TO_STOP, StopSignals
@@ -203,7 +198,7 @@ def _read_test(
         "num_rows": len(rows),
         "interval": {"metric": f"test.{name}", **_interval(name, labels_N, probabilities_NK).dump()},
         "baselines": facts.test_scores(prepared),
-        "readings": _count_reading(prepared, folder, probabilities_NK),
+        "readings": count_reading(_fingerprint(prepared), folder.path, _digest(probabilities_NK.tobytes())[:16]),
     }
 
 
@@ -213,20 +208,11 @@ def _interval(name: str, labels_N: NDArray[np.int64], probabilities_NK: NDArray[
     return bootstrap(lambda labels, each: evaluate(labels, each, [name])[name], labels_N, probabilities_NK)
 
 
-def _count_reading(prepared: Prepared, folder: RunFolder, probabilities_NK: NDArray[np.float32]) -> int:
-    """Counts readings of a test set over all studies of this user; clearing the cache does not forget them.
-
-    What a study that was killed in between reads once more, with the same model, is no other reading.
-    """
+def _fingerprint(prepared: Prepared) -> str:
+    """Returns what identifies a test set: the data, and which of its rows test."""
     rows = prepared.splits.test.astype(np.int64).tobytes()
-    fingerprint = hashlib.sha256(prepared.fingerprint.encode() + rows).hexdigest()[:40]
-    path = cache_folder() / "test-readings" / f"{fingerprint}.json"
-    path.parent.mkdir(exist_ok=True)
-    readings: list[dict[str, Any]] = []
-    with contextlib.suppress(FileNotFoundError, ValueError):  # a damaged count must not cost a study its end
-        readings = json.loads(path.read_bytes())
-    this = {"run": str(folder.path.resolve()), "digest": hashlib.sha256(probabilities_NK.tobytes()).hexdigest()[:16]}
-    if not readings or this.items() - readings[-1].items():
-        readings.append({**this, "time": time.time()})
-        write_atomically(path, dump_json(readings))
-    return len(readings)
+    return _digest(prepared.fingerprint.encode() + rows)[:40]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

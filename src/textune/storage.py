@@ -26,6 +26,7 @@ __all__ = [
     "folder_written_atomically",
     "full_disk_told",
     "is_disk_full",
+    "locked",
     "redact",
     "write_atomically",
     "written_atomically",
@@ -138,6 +139,14 @@ def full_disk_told(folder: Path) -> Iterator[None]:
             f"{folder} cannot be written: the disk is full; what was measured is kept: make room and run the same "
             "command again to go on"
         ) from error
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds the lock of a file, for which other processes wait; the kernel releases it when this process ends."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class FolderLock:
