@@ -351,6 +351,18 @@ class TestGpus:
     def test_each_worker_sees_one_and_they_share_them_evenly(self, executor):
         assert sorted(self.seen(executor, range(4)).values()) == ["3", "3", "GPU-2a", "GPU-2a"]
 
+    @pytest.mark.parametrize(("behaviours", "replaced"), [(("leak", "", ""), False), (("", "leak", ""), True)])
+    def test_a_worker_whose_main_memory_grows_is_replaced(self, behaviours, replaced):
+        """What CUDA takes of it in the first trial stays, and is used again."""
+        executor = processes.ProcessesExecutor(Quadratic(), 1, 1, gpus=("3",))
+        pids = []
+        for number, behaviour in enumerate(behaviours):
+            executor.submit(TrialSpec(number=number, params={"behaviour": behaviour}))
+            pids.append(executor._workers[0].process.pid)
+            finish(executor, number)
+        executor.close()
+        assert (pids[2] != pids[0]) == replaced
+
     def test_a_worker_takes_that_of_the_one_it_replaces(self, executor):
         self.seen(executor, range(4))
         lost = executor._workers[2]

@@ -82,7 +82,7 @@ def work(connection: Connection, objective: bytes, threads: int, memory_bytes: i
     limit_threads(threads)
     see_only(gpu)
     gc.freeze()  # what was imported stays, and need not be looked at after each trial
-    growth, busy = Growth(), threading.Event()
+    growth, busy = None if gpu else Growth(), threading.Event()
     threading.Thread(target=_beat, args=(connection, busy), daemon=True).start()
     try:
         evaluate: Evaluate = pickle.loads(objective)  # noqa: S301 - from the coordinator, which started this process
@@ -94,8 +94,10 @@ def work(connection: Connection, objective: bytes, threads: int, memory_bytes: i
                 result = _run(connection, Attempt(evaluate, spec, memory_bytes, on_gpu=gpu is not None))
                 busy.clear()
                 release_memory()
+                growth = growth or Growth()  # CUDA takes main memory of its own in the first trial
                 # Libraries that found no memory once may fail for good: oneDNN does. What CUDA holds is used again.
-                is_last = not gpu_answers() if gpu else result.was_short_of_memory or growth.is_large()
+                has_failed = not gpu_answers() if gpu else result.was_short_of_memory
+                is_last = has_failed or growth.is_large()
                 send(connection, Message.LAST_RESULT if is_last else Message.RESULT, result.model_dump_json())
                 if is_last:
                     return
