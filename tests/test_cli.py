@@ -100,6 +100,7 @@ class TestResultsGoToStdout:
         assert textune("show", tmp_path / "run", "--json").out.count('"complete": 3') == 1
         once_more = textune("run", study, "--out", tmp_path / "run")
         assert (once_more.code, once_more.out) == (0, said.out)
+        assert once_more.err.splitlines()[0] == source
         assert f"{tmp_path / 'run'} is finished: all 3 trials were run" in once_more.err
         quiet = textune("run", study, "--out", tmp_path / "run", "--fresh", "--quiet", "--set", "search.trials=1")
         assert (quiet.code, quiet.out, quiet.err) == (0, f"{tmp_path / 'run'}\n", "")

@@ -89,6 +89,7 @@ def run(
 
 
 def _already_finished(folder: RunFolder, record: StudyRecord, *, quiet: bool) -> Finished:
+    from textune.data import recorded_data_line
     from textune.report import write_report
     from textune.report.terminal import show as result_table
     from textune.tracking.console import Console
@@ -96,6 +97,7 @@ def _already_finished(folder: RunFolder, record: StudyRecord, *, quiet: bool) ->
     if not folder.has_current_report():  # it was stopped, or the disk was full, after the last event
         write_report(folder.path, record)
     with Console(quiet=quiet) as console:
+        console.say(recorded_data_line(record.header["data"]))
         console.say(f"{folder.path} is finished: {record.reason}; add trials to go on, or --fresh to start anew")
         console.show(result_table(record, folder.path))
     return Finished(folder, record)

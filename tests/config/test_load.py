@@ -103,10 +103,12 @@ class TestEveryMetricHasOneDirection:
     def test_and_the_other_is_refused(self, metric: str, overrides: bool, tmp_path: Path) -> None:
         right, wrong = ("minimize", "maximize") if metric in ("loss", "log_loss") else ("maximize", "minimize")
         name, better = f"valid.{metric}", "lower" if right == "minimize" else "higher"
-        assert load_study({"search": {right: name}}).config.objective == Objective(metric=name, direction=right)
+        assert load_study({"data": "synthetic", "search": {right: name}}).config.objective == Objective(
+            metric=name, direction=right
+        )
         changes = [f"search.{wrong}={name}"] if overrides else []
         with pytest.raises(StudyError) as error:
-            load_study({} if overrides else {"search": {wrong: name}}, changes)
+            load_study({"data": "synthetic", "search": {} if overrides else {wrong: name}}, changes)
         (problem,) = str(error.value).splitlines()
         assert problem.endswith(
             f"search.{wrong}: is '{name}', and a {better} value of it is better; use '{right}: {name}'"
@@ -131,7 +133,8 @@ def test_a_study_without_data_is_refused_with_the_ways_to_name_some(tmp_path: Pa
     empty, other, python = tmp_path / "empty.yaml", tmp_path / "other.yaml", {"training": {"epochs": 1}}
     empty.write_text("")
     other.write_text("name: x\ntraining: {epochs: 1}\n")
-    for source, where in ((empty, "empty.yaml"), (other, "other.yaml:1"), ({}, "study:1"), (python, "study:1")):
+    sources = [(empty, "empty.yaml"), (other, "other.yaml:1"), ({}, "study:1"), (python, "study:1")]
+    for source, where in [*sources, ({"data": None}, "study:1")]:
         with pytest.raises(StudyError) as caught:
             load_study(source)
         (problem,) = map(str, caught.value.problems)
@@ -145,6 +148,9 @@ def test_data_without_a_kind_is_a_file(tmp_path: Path) -> None:
     assert load_study({"data": {"path": "x.csv"}}).config.data.kind == "files"
     assert problems({"data": {"path": "x.csv", "lable": "stars"}}, tmp_path) == [
         "study:3: data.lable: data 'files' has no such setting; did you mean 'label'?"
+    ]
+    assert problems({"data": "a.csv"}, tmp_path) == [
+        "study:1: data: is 'a.csv', which is no kind of data; for a file or folder write data: {path: a.csv}"
     ]
     assert problems({"data": {"rows": 500}}, tmp_path) == [
         "study:2: data.rows: data 'files' has no such setting; data 'synthetic' has it"

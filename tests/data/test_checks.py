@@ -159,6 +159,10 @@ class TestEqualTexts:
             "2 of 2 test rows in train (1 exactly), 1 of 2 test rows in valid; set data.group: text to keep them apart"
         )
 
+    def test_that_are_few_are_counted_and_no_more(self):
+        rows = labelled("ab" * 200, "t" * 200 + "v" * 200, [f"text {row}" for row in range(399)] + ["text 0"])
+        assert found(rows)[0] == "texts occur in two parts: 1 of 200 valid rows in train"
+
     def test_in_folds_are_counted_over_all_of_them(self):
         rows = replace(make_rows(60), texts=[f"text {row // 6}" for row in range(60)])
         splits = KfoldConfig(folds=3).assign(rows, 0)

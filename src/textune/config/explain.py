@@ -59,8 +59,10 @@ def sentence(detail: ErrorDetails, settings: Mapping[str, Any], path: tuple[str 
     given = quoted(detail["input"])
     if kind == "extra_forbidden":
         return unknown_setting(settings, path)
-    if kind == "missing":
+    if kind == "missing" or (kind == "component" and detail["input"] is None and path in _WAYS):
         return f"is missing; {_WAYS.get(path, 'set it')}"
+    if kind == "unknown_kind" and path == ("data",) and isinstance(detail["input"], str) and "." in detail["input"]:
+        return f"is {given}, which is no kind of data; for a file or folder write data: {{path: {detail['input']}}}"
     if kind in _MUST_BE:
         return f"must be {_MUST_BE[kind]}, not {given}"
     if kind in _BOUNDS:

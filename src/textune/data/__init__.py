@@ -24,7 +24,7 @@ from textune.data.base import (
 )
 from textune.data.batches import Batch, cut_examples, eval_batches, num_batches, train_batches
 from textune.data.cache import Cache, content_key
-from textune.data.checks import data_line, refuse_untrained
+from textune.data.checks import data_line, recorded_data_line, refuse_untrained
 from textune.data.content import lines_of, read_bytes, too_large
 from textune.data.describe import describe
 from textune.data.files import FilesConfig
@@ -118,6 +118,7 @@ __all__ = [
     "prepare",
     "read_bytes",
     "read_table",
+    "recorded_data_line",
     "redraw",
     "refuse_untrained",
     "stored_lines",

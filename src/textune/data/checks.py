@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,13 @@ from textune.data.base import Rows, Splits
 from textune.data.repeats import Repeats, Shared
 from textune.errors import DataError, quoted, suggestion
 
-__all__ = ["data_line", "refuse_untrained", "warnings"]
+__all__ = ["data_line", "recorded_data_line", "refuse_untrained", "warnings"]
 
 MOST_NAMED = 3
 """Sources, or classes, that one line names."""
+
+MANY = 0.01
+"""Of the rows of a part: from here on, how many repeat texts of another part may change its score."""
 
 Ids = NDArray[np.int64]
 MISSING = frozenset({"", "-", "--", "?", "#n/a", "n/a", "n.a.", "na", "nan", "nil", "none", "null", "<na>"})
@@ -32,11 +36,22 @@ def data_line(rows: Rows, splits: Splits) -> str:
     Of several folds, train and valid are those of the first, as in `describe`.
     """
     fold = splits.folds[0]
-    parts = f"train {len(fold.train):,}, valid {len(fold.valid):,}"
-    if len(splits.folds) > 1:
-        parts = f"{len(splits.folds)} folds ({parts} in the first)"
-    sources = _some([_short(source) for source in rows.sources]) or "data"
-    return f"{sources}: {len(rows):,} rows; {parts}, test {len(splits.test):,}"
+    parts = {"train": len(fold.train), "valid": len(fold.valid), "test": len(splits.test)}
+    return _data_line(rows.sources, len(rows), len(splits.folds), parts)
+
+
+def recorded_data_line(statistics: Mapping[str, Any]) -> str:
+    """Returns the line of `data_line` for data that was described before: from the statistics in `study.json`."""
+    parts = {part: int(numbers["rows"]) for part, numbers in statistics["splits"].items()}
+    return _data_line(statistics["sources"], int(statistics["rows"]), int(statistics["folds"]), parts)
+
+
+def _data_line(sources: Sequence[str], num_rows: int, num_folds: int, parts: Mapping[str, int]) -> str:
+    train, valid, test = (parts.get(part, 0) for part in ("train", "valid", "test"))
+    learned = f"train {train:,}, valid {valid:,}"
+    if num_folds > 1:
+        learned = f"{num_folds} folds ({learned} in the first)"
+    return f"{_some(_short(source) for source in sources) or 'data'}: {num_rows:,} rows; {learned}, test {test:,}"
 
 
 def refuse_untrained(rows: Rows, splits: Splits) -> None:
@@ -107,8 +122,9 @@ def _shared(shared: Sequence[Shared], remedy: str) -> list[str]:
         + (f" ({each.exact:,} exactly)" if each.exact < each.near else "")
         for each in shared
     ]
+    many = any(each.near > MANY * each.rows for each in shared)
     advice = f"; {remedy}" if remedy else ""
-    return [f"texts occur in two parts, so scores may reflect memory: {', '.join(counts)}{advice}"]
+    return [f"texts occur in two parts{', so scores may reflect memory' * many}: {', '.join(counts)}{advice}"]
 
 
 def _alike(rows: Rows) -> list[str]:
