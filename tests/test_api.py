@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 
 import textune
 from textune.errors import DataError, RunFolderError, StudyError, TextuneError
+from textune.registry import ROLES
 
 DATA = pd.DataFrame({"review": ["a good day", "a bad day"] * 60, "mood": ["pos", "neg"] * 60, "id": range(120)})
 
@@ -54,6 +56,22 @@ class TestAStudyOfADataFrame:
     def test_has_a_row_for_each_trial(self, study):
         assert list(study.trials["trial"]) == [0, 1, 2]
         assert study.trials["valid.accuracy"].max() == study.best.result.value
+
+    def test_has_the_columns_of_its_table_whoever_tracks_it(self, study):
+        assert list(study.trials) == list(pd.read_csv(study.folder / "trials.csv"))
+        (study.folder / "trials.csv").unlink()
+        assert len(study.trials) == 3
+
+    def test_says_what_it_is_in_a_line(self, study):
+        name = str(study.folder)
+        assert repr(study) == (
+            f"<Study {name!r}: done, 3 trials, best: trial {study.best.spec.number} with valid.accuracy 1>"
+        )
+        assert len(repr(study.record)) < 300
+        assert repr(study.record.trials).count("<3 × Progress>") == 3
+        for trial in study.record.trials:
+            assert len(repr(trial)) < 1000
+            assert str(trial.spec.params) in repr(trial)
 
     def test_can_be_read_again(self, study):
         again = textune.load(study.folder)
@@ -167,3 +185,58 @@ def test_a_polars_frame_with_lists_and_bytes_goes_from_run_to_predict(settings, 
             study.predict_proba(frame)[outcomes["rows"]], outcomes["probabilities"], rtol=0, atol=1e-6
         )
     assert study.record.header["data"]["sources"] == ["the DataFrame"]
+
+
+def test_what_is_loaded_when_it_is_used_is_listed():
+    assert {"run", "load", "Study", "__version__"} <= set(dir(textune))
+    assert set(textune.__all__) <= set(dir(textune))
+
+
+class TestPlugins:
+    PLUGIN = """
+from pydantic import Field
+from textune.models.base import EncoderConfig
+from textune.registry import lookup, register
+
+@register("encoder", "wrapped")
+class WrappedConfig(EncoderConfig):
+    "A bag of words."
+    ngrams: int = Field(1, ge=1, description="words in a row")
+
+    def build(self, embedding):
+        return lookup("encoder", "bag-of-words")(ngrams=self.ngrams).build(embedding)
+"""
+
+    @pytest.fixture
+    def command(self, request):
+        return request.getfixturevalue("textune")
+
+    @pytest.fixture
+    def forget(self):
+        """Makes this process like one in which the plug-in never ran."""
+
+        def forget():
+            for name in [name for name in sys.modules if name.startswith("textune_plugin_")]:
+                del sys.modules[name]
+            ROLES["encoder"].kinds.pop("wrapped", None)
+
+        yield forget
+        forget()
+
+    def test_their_settings_can_be_overridden_and_their_models_loaded(self, tiny_study, tmp_path, forget, command):
+        (tmp_path / "wrapped.py").write_text(self.PLUGIN, encoding="utf-8")
+        study = {**tiny_study, "model": {"encoder": "wrapped"}, "search": {}, "plugins": ["other.py"]}
+        (tmp_path / "study.json").write_text(json.dumps(study), encoding="utf-8")
+        changes = ["model.encoder.ngrams=2", "plugins=[wrapped.py]"]
+        options = [option for change in changes for option in ("--set", change)]
+        assert command("check", tmp_path / "study.json", *options, "--allow-plugins").code == 0
+        forget()
+        run = textune.run(
+            tmp_path / "study.json", out=tmp_path / "run", overrides=changes, allow_plugins=True, quiet=True
+        )
+        assert run.best.spec.config["model"]["encoder"] == {"kind": "wrapped", "ngrams": 2}
+        forget()
+        with pytest.raises(TextuneError, match="read it, then allow it"):
+            textune.load(tmp_path / "run").predict(["a good day"])
+        loaded = textune.load(tmp_path / "run", allow_plugins=True)
+        assert loaded.predict_proba(["a good day"]).shape == (1, 2)

@@ -97,14 +97,46 @@ class TestAPluginFile:
             load_plugin(path)
 
 
-def test_an_installed_entry_point_adds_its_kinds(tmp_path):
-    (tmp_path / "their_package.py").write_text(PLUGIN.format(kind="installed", name="Installed"), encoding="utf-8")
-    information = tmp_path / "their_package-1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[textune.plugins]\ntheirs = their_package\n")
-    code = "from textune.registry import kinds; print(*kinds('schedule'))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(tmp_path)}
+@pytest.fixture
+def installed(tmp_path):
+    """Runs code where a package is installed whose entry point is a module of this text."""
+
+    def installed(module, code):
+        (tmp_path / "their_package.py").write_text(module, encoding="utf-8")
+        information = tmp_path / "their_package-1.0.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
+        (information / "entry_points.txt").write_text("[textune.plugins]\ntheirs = their_package\n")
+        environment = {"PYTHONPATH": str(tmp_path)}
+        return subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+        )
+
+    return installed
+
+
+def test_an_installed_entry_point_adds_its_kinds_and_their_settings(installed):
+    plugin = PLUGIN.format(kind="installed", name="Installed") + "    steps: int = 3\n"
+    code = """
+from textune.config.load import load_study
+from textune.registry import kinds
+print(*kinds('schedule'))
+study = {"data": "synthetic", "training": {"schedule": "installed"}}
+print(load_study(study, ["training.schedule.steps=5"]).config.training.schedule.steps)
+"""
+    done = installed(plugin, code)
+    assert done.stderr == ""
+    *kinds, steps = done.stdout.split()
+    assert "installed" in kinds
+    assert steps == "5"
+
+
+def test_an_entry_point_that_cannot_be_imported_is_a_sentence(installed):
+    done = installed(
+        "import no_such_module", "import sys; from textune.cli import main; sys.argv[1:] = ['kinds']; main()"
     )
-    assert "installed" in done.stdout.split()
+    assert done.returncode == 2
+    assert done.stderr == (
+        "plug-in 'theirs' of the installed package their-package failed while it was imported: "
+        "ModuleNotFoundError: No module named 'no_such_module'\n"
+    )

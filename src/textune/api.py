@@ -26,12 +26,27 @@ FRAME = "the DataFrame"
 """Stands for the path of a frame that is not stored yet."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
-    """A study that was run: what happened, and what it hands over."""
+    """A study that was run: what happened, and what it hands over.
+
+    Attributes:
+        folder: its run folder.
+        record: everything that happened.
+        allow_plugins: whether its model may run the Python files beside it.
+    """
 
     folder: Path
     record: StudyRecord
+    allow_plugins: bool = False
+
+    def __repr__(self) -> str:
+        trials = len(self.record.trials)
+        text = f"{self.record.state}, {trials} trial{'' if trials == 1 else 's'}"
+        if self.best is not None and self.best.result is not None:
+            objective = f"{self.record.objective.metric} {self.best.result.value:.4g}"
+            text += f", best: trial {self.best.spec.number} with {objective}"
+        return f"<Study {str(self.folder)!r}: {text}>"
 
     @property
     def best(self) -> TrialRecord | None:
@@ -40,10 +55,13 @@ class Study:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """One row per ended trial, as `trials.csv` has it; needs pandas."""
-        import pandas as pd
+        """One row per ended trial, with the columns of `trials.csv` and values as they are; needs pandas.
 
-        return pd.read_csv(self.folder / "trials.csv")
+        A param that does not apply to a trial is `pd.NA`, a choice of null is None.
+        """
+        from textune.report.trials import trials_frame
+
+        return trials_frame(self.record)
 
     def report(self) -> Path:
         """Writes `report.html` anew and returns its path."""
@@ -67,7 +85,7 @@ class Study:
         """The model of `best`, with its tokenizer and classes."""
         from textune.serve.predict import find_pipeline
 
-        return find_pipeline(self.folder)
+        return find_pipeline(self.folder, allow_plugins=self.allow_plugins)
 
 
 def run(
@@ -109,13 +127,21 @@ def run(
         quiet=quiet,
         allow_plugins=allow_plugins,
     )
-    return Study(finished.folder.path, finished.record)
+    return Study(finished.folder.path, finished.record, allow_plugins)
 
 
-def load(folder: str | Path) -> Study:
-    """Returns a study that was run before, from its run folder or its name under `runs/`."""
+def load(folder: str | Path, *, allow_plugins: bool = False) -> Study:
+    """Returns a study that was run before, from its run folder or its name under `runs/`.
+
+    Args:
+        folder: where it is.
+        allow_plugins: let its model run the Python files beside it.
+
+    Raises:
+        TextuneError: there is no run, or it is damaged.
+    """
     finished = commands.load_run(Path(folder))
-    return Study(finished.folder.path, finished.record)
+    return Study(finished.folder.path, finished.record, allow_plugins)
 
 
 def _store(

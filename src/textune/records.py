@@ -6,7 +6,7 @@ StudyConfig (in `config`) is the fifth. A coordinator and a worker exchange noth
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -38,6 +38,22 @@ class Record(BaseModel):
     """Base of every record. NaN and infinities travel as the strings "NaN", "Infinity", "-Infinity"."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Leaves out what has its default, and shows of other records only how many there are."""
+        for name, value in super().__repr_args__():
+            field = type(self).model_fields.get(name or "")
+            if field is not None and value == field.get_default(call_default_factory=True):
+                continue
+            yield name, _Several(value) if isinstance(value, tuple) and isinstance(value[0], Record) else value
+
+
+class _Several:
+    def __init__(self, records: tuple[Record, ...]) -> None:
+        self._text = f"<{len(records)} × {type(records[0]).__name__}>"
+
+    def __repr__(self) -> str:
+        return self._text
 
 
 class TrialState(StrEnum):
@@ -142,7 +158,7 @@ class TrialSpec(Record):
     stage: int = 0
     params: dict[str, Any] = Field(default_factory=dict)
     inherited: dict[str, Any] = Field(default_factory=dict)
-    config: dict[str, Any] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict, repr=False)
     objective: Objective = Objective()
     seed: int = 0
     folds: tuple[int, ...] | None = None
@@ -198,7 +214,7 @@ class TrialResult(Record):
     seconds: float = 0.0
     seconds_per_epoch: float | None = None
     folder: str | None = None
-    details: Details = Field(default_factory=Details)
+    details: Details = Field(default_factory=Details, repr=False)
     final: bool = True
 
     @property
@@ -238,7 +254,7 @@ class StudyStart(Record):
     metrics: tuple[str, ...] = ()
     trials: int | None = None
     timeout_seconds: float | None = None
-    header: Header = Field(default_factory=Header)
+    header: Header = Field(default_factory=Header, repr=False)
 
 
 class StudyRecord(Record):
@@ -253,11 +269,11 @@ class StudyRecord(Record):
     state: Literal["running", "done", "interrupted", "failed"] = "running"
     reason: str = ""
     objective: Objective = Objective()
-    header: Header = Field(default_factory=Header)
+    header: Header = Field(default_factory=Header, repr=False)
     trials: tuple[TrialRecord, ...] = ()
     repeats: tuple[TrialRecord, ...] = ()
-    confirmation: Confirmation | None = None
-    test: TestReading | None = None
+    confirmation: Confirmation | None = Field(None, repr=False)
+    test: TestReading | None = Field(None, repr=False)
     seconds: float = 0.0
 
     def count(self, state: TrialState) -> int:

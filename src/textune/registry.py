@@ -147,4 +147,11 @@ def _discover() -> None:
             if not module.ispkg:
                 importlib.import_module(f"textune.{package_name}.{module.name}")
     for entry in entry_points(group=ENTRY_POINT_GROUP):
-        entry.load()
+        try:
+            entry.load()
+        except Exception as error:
+            owner = entry.dist.name if entry.dist is not None else entry.value
+            raise TextuneError(
+                f"plug-in '{entry.name}' of the installed package {owner} failed while it was imported: "
+                f"{type(error).__name__}: {error}"
+            ) from error

@@ -151,10 +151,14 @@ def load_study(
         StudyError: with every problem found.
     """
     document, text, folder = _read(source)
-    for override in overrides:
-        _override(document, override)
     folders = search_folders(folder)
+    of_plugins = [override for override in overrides if override.partition("=")[0] == "plugins"]
+    for override in of_plugins:  # first, because they add settings that the others may change
+        _override(document, override)
     plugins = _load_plugins(document, folders, allow_plugins)
+    for override in overrides:
+        if override not in of_plugins:
+            _override(document, override)
     spaces, problems = build_spaces(document)
     try:
         config = StudyConfig.model_validate(document.values)
