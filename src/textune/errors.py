@@ -32,6 +32,7 @@ __all__ = [
     "plain",
     "quoted",
     "suggestion",
+    "type_of",
 ]
 
 
@@ -125,6 +126,12 @@ def quoted(value: object) -> str:
     except ValueError:  # a whole number of thousands of digits
         return f"a long {type(value).__name__}"
     return shown if len(shown) <= 60 else f"{shown[:57]}…"
+
+
+def type_of(value: object) -> str:
+    """Returns the type of a value as a message names it: a list, an int."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
 
 
 def _escape(character: str) -> str:

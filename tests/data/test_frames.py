@@ -150,7 +150,7 @@ def test_dates_are_dates_whatever_format_texts_would_have(tmp_path):
         ([*ROWS, "good"], "^the list of rows, row 3 is a str; make every row a dict$"),
         ({**COLUMNS, "label": [1]}, "^the dict of columns has 3 rows, and 1 in column 'label'$"),
         ({**COLUMNS, "label": "abc"}, "^the dict of columns, column 'label' is a str; make it a list of values$"),
-        ({**COLUMNS, "label": 1}, "^the dict of columns, column 'label' is a int; make it a list of values$"),
+        ({**COLUMNS, "label": 1}, "^the dict of columns, column 'label' is an int; make it a list of values$"),
         ({**COLUMNS, "text": np.ones((3, 2))}, "^the dict of columns, column 'text' has 2 dimensions; pass one with"),
         (
             pd.DataFrame({"text": ["a", ["b"]], "label": [0, 1]}),
@@ -246,13 +246,15 @@ def test_texts_are_taken_from_whatever_has_them(given):
     [
         ("good", r"^a list of texts is predicted, and one text was given; put it into a list: \[text\]$"),
         (b"good", "put it into a list"),
+        (bytearray(b"good"), "put it into a list"),
+        (memoryview(b"good"), "put it into a list"),
         (Path("x.csv"), "put it into a list"),
         (
             {"good", "bad"},
             "^a set cannot be predicted; pass a list or Series of texts, or a pandas or polars DataFrame",
         ),
         (None, "^a NoneType cannot be predicted"),
-        (7, "^a int cannot be predicted"),
+        (7, "^an int cannot be predicted"),
         (np.array("good"), "^the array has 0 dimensions; pass one with a single value a row$"),
         (np.array([["good"]]), "^the array has 2 dimensions"),
         (["good", ["bad"]], r"^row 1 of the texts holds \['bad'\], a list; allowed: text, a number or a date$"),
@@ -278,7 +280,7 @@ def test_what_are_no_texts_is_refused_with_what_to_pass(given, sentence):
 
 
 def test_nothing_is_predicted_of_nothing():
-    assert texts_of([]) == texts_of(pd.DataFrame({"text": []})) == []
+    assert texts_of([]) == texts_of(pd.DataFrame({"text": []})) == texts_of(pl.DataFrame()) == []
 
 
 def test_ids_of_any_kind_are_groups(tmp_path):

@@ -18,7 +18,7 @@ from textune.data.reading import Reading
 from textune.data.tables import Table, shortest_floats
 from textune.data.text_columns import SEPARATOR, TextColumns, joined, text_names
 from textune.data.values import as_texts, parse_cells, plain_value
-from textune.errors import DataError
+from textune.errors import DataError, type_of
 
 __all__ = ["frame_as_table", "texts_of"]
 
@@ -81,7 +81,7 @@ def frame_as_table(data: object, wanted: Collection[str], optional: Collection[s
     """
     frame = _as_frame(list(data) if isinstance(data, Iterator) else data)
     if frame is None:
-        raise DataError(f"data is a {type(data).__name__}; pass {FRAMES}, or set data.path in the study to a file")
+        raise DataError(f"data is {type_of(data)}; pass {FRAMES}, or set data.path in the study to a file")
     if not frame.num_rows:
         raise DataError(f"{frame.name} has no rows")
     columns: dict[str, list[Any]] = {}
@@ -105,16 +105,18 @@ def texts_of(data: object, columns: Sequence[TextColumns] = ("text",), separator
     Raises:
         DataError: it is something else, lacks the column, or a cell is not text; says what to pass.
     """
-    if isinstance(data, str | bytes | PathLike):
+    if isinstance(data, str | bytes | bytearray | memoryview | PathLike):
         raise DataError("a list of texts is predicted, and one text was given; put it into a list: [text]")
     data = list(data) if isinstance(data, Iterator) else data
     frame = _as_frame(data)
     if frame is not None:
+        if not frame.names:  # no column, so no row
+            return []
         names = text_names(frame.table({}), columns, _Given())
         parts = [as_texts(frame.cells(name), partial(frame.where, name)) for name in names]
         return [text or "" for text in joined(parts, separator)]
     if isinstance(data, Set) or not isinstance(data, Iterable):
-        raise DataError(f"a {type(data).__name__} cannot be predicted; pass a list or Series of texts, or {FRAMES}")
+        raise DataError(f"{type_of(data)} cannot be predicted; pass a list or Series of texts, or {FRAMES}")
     return as_texts(_cells(data, "the array"), lambda row: f"row {row} of the texts")
 
 
@@ -157,7 +159,7 @@ def _of_rows(data: Iterable[Any]) -> _Frame | None:
     rows = list(data)
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
-            raise DataError(f"the list of rows, row {number} is a {type(row).__name__}; make every row a dict")
+            raise DataError(f"the list of rows, row {number} is {type_of(row)}; make every row a dict")
     keys = list(dict.fromkeys(key for row in rows for key in row))
     return _named("the list of rows", keys, len(rows), lambda index: [row.get(keys[index]) for row in rows])
 
@@ -167,7 +169,7 @@ def _cells(values: Any, name: str) -> list[Any]:
     if isinstance(values, list | tuple):
         return list(values)
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise DataError(f"{name} is a {type(values).__name__}; make it a list of values")
+        raise DataError(f"{name} is {type_of(values)}; make it a list of values")
     if isinstance(values, np.ndarray):
         if values.ndim != 1:
             raise DataError(f"{name} has {values.ndim} dimensions; pass one with a single value a row")

@@ -16,7 +16,7 @@ import numpy as np
 
 from textune.data.base import Label, LabelType
 from textune.data.tables.table import has_half_a_character, whole_characters
-from textune.errors import DataError, quoted
+from textune.errors import DataError, quoted, type_of
 
 __all__ = [
     "Cell",
@@ -128,7 +128,7 @@ def plain_value(value: Any) -> Cell:
         return str(value.date() if value.timetz() == time() else value)  # pandas has no days, only their midnights
     if isinstance(value, date | UUID):
         return str(value)
-    raise ValueError(f"a {type(value).__name__}; allowed: text, a number or a date")
+    raise ValueError(f"{type_of(value)}; allowed: text, a number or a date")
 
 
 def _of_decimal(value: Decimal) -> Cell:
