@@ -362,3 +362,22 @@ def test_max_rows_keeps_groups_whole(tmp_path):
     assert set(np.unique(rows.groups_N, return_counts=True)[1].tolist()) == {5}
     with pytest.raises(DataError, match=r"data\.max_rows is 4, and no group"):
         FilesConfig(path="x.csv", group="hotel", max_rows=4).load([tmp_path], 0)
+
+
+def test_rows_may_be_grouped_by_several_columns(tmp_path):
+    rows = [
+        {"title": "good", "text": "film", "label": "x"},
+        {"title": "good", "text": "book", "label": "y"},
+        {"title": "good", "text": "film", "label": "x"},
+        {"title": "", "text": "film", "label": "y"},
+        {"title": "", "text": "film", "label": "y"},
+    ]
+    write(tmp_path / "x.csv", rows)
+    columns = ["title", "text"]
+    assert FilesConfig(path="x.csv", text=columns).keeping_equal_texts_together == (
+        "set data.group: [title, text] to keep equal texts in one part"
+    )
+    groups_N = FilesConfig(path="x.csv", text=columns, group=columns).load([tmp_path], 0).groups_N
+    assert groups_N.tolist() == [0, 1, 0, 2, 2]
+    alone_N = FilesConfig(path="x.csv", group="title").load([tmp_path], 0).groups_N
+    assert alone_N.tolist() == [0, 0, 0, 1, 2], "rows without a group stand alone"

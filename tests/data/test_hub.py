@@ -70,7 +70,10 @@ def test_equal_texts_are_one_group_if_the_texts_group_the_rows(whole, tmp_path):
     config = HubConfig(path="reviews", group="text")
     assert config.load([tmp_path], 1).groups_N.tolist() == [0, 1, 2, 1, 2, 0]
     assert not config.keeping_equal_texts_together
-    assert not HubConfig(path="reviews", text=["text", "title"]).keeping_equal_texts_together
+    several = HubConfig(path="reviews", text=["text", "hotel"])
+    assert several.keeping_equal_texts_together.startswith("set data.group: [text, hotel]")
+    config = HubConfig(path="reviews", text=["text", "hotel"], group=["text", "hotel"])
+    assert config.load([tmp_path], 1).groups_N.tolist() == [0, 1, 2, 1, 2, 0]
 
 
 def test_rows_of_one_split_all_train(part, tmp_path):

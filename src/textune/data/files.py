@@ -36,6 +36,10 @@ from textune.registry import register
 __all__ = ["FilesConfig", "Part", "join"]
 
 
+Group = tuple[str | None, ...]
+"""What the columns of `data.group` hold in a row; None where a cell is missing."""
+
+
 class Columns(DataConfig):
     """Which files hold the rows, and what their columns mean."""
 
@@ -56,8 +60,9 @@ class Columns(DataConfig):
         description="how dates are written, as strptime has it ('%d.%m.%Y'; month names are English), or 'excel' or "
         "'unix' for numbers; null: ISO 8601, or whatever common form fits the whole column",
     )
-    group: str | None = Field(
-        None, description="column whose equal values are never divided between train, valid and test"
+    group: TextColumns | None = Field(
+        None,
+        description="column, or list of columns, whose equal values are never divided between train, valid and test",
     )
     split: str | None = Field(
         None, description="column that says train, valid or test; null: 'split', where it says so"
@@ -109,7 +114,7 @@ class FilesConfig(Reading, Columns):
     @property
     def wanted(self) -> set[str]:
         """The columns that are used where they are there."""
-        named = (*column_names(self.text), self.label, self.date, self.group, self.split, "split")
+        named = (*column_names(self.text), *column_names(self.group or ()), self.label, self.date, self.split, "split")
         return {column for column in named if column}
 
     @property
@@ -137,7 +142,8 @@ class Part:
         parts = [self._parsed(column, "text", parse_text) for column in column_names(config.text)]
         texts = joined(parts, config.separator)
         labels = self._parsed(config.label, "label", parse_label)
-        groups = self._parsed(config.group, "group", parse_label) if config.group else None
+        grouping = [self._parsed(column, "group", parse_label) for column in column_names(config.group or ())]
+        groups = list(zip(*grouping, strict=True)) if grouping else None
         splits = self._splits(config.split) if given == UNASSIGNED else None
         kept = [row for row in range(len(table)) if self._usable(row, texts, labels, dates)]
         self.kept_N = np.array(kept, dtype=np.int64)
@@ -145,7 +151,7 @@ class Part:
         self.labels: list[str] = [labels[row] for row in kept]
         self.label_types = self._types(config.label, kept)
         self.dates: list[date | None] | None = [dates[row] for row in kept] if dates else None
-        self.groups: list[str | None] | None = [groups[row] for row in kept] if groups else None
+        self.groups: list[Group] | None = [groups[row] for row in kept] if groups else None
         self.splits: list[int] = [splits[row] if splits else given for row in kept]
         self.replaced = [row for row in kept if row in table.replaced]
 
@@ -257,10 +263,10 @@ def join(config: FilesConfig, parts: Sequence[Part], order: Sequence[str] = ()) 
     )
 
 
-def _group_numbers(groups: Sequence[str | None]) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _group_numbers(groups: Sequence[Group]) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Numbers groups in the order they come; a row without one is a group of its own."""
-    numbers: dict[Any, int] = {}
-    keys = ((row,) if group is None else group for row, group in enumerate(groups))
+    numbers: dict[Group | int, int] = {}
+    keys = (group if any(group) else row for row, group in enumerate(groups))
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 

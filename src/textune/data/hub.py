@@ -44,8 +44,9 @@ class HubConfig(DataConfig):
     text: TextColumns = Field("text", description="column of the texts, or a list of columns to join")
     separator: str = Field(SEPARATOR, description="what stands between the cells of joined columns")
     label: str = Field("label", description="column of the labels; a row of label -1 has none")
-    group: str | None = Field(
-        None, description="column whose equal values are never divided between train, valid and test"
+    group: TextColumns | None = Field(
+        None,
+        description="column, or list of columns, whose equal values are never divided between train, valid and test",
     )
     train: str | None = Field(None, description="its split of the train rows; null: 'train'")
     valid: str | None = Field(None, description="its split of the valid rows; null: 'validation', 'valid' or 'dev'")
@@ -123,7 +124,7 @@ def _no_split(folder: Path, name: str, setting: str, splits: Collection[str]) ->
 
 def _table(name: str, rows: Dataset, columns: FilesConfig) -> tuple[Table, tuple[str, ...]]:
     """Returns the columns that count as those of a file, and the class names in their order, if the set tells it."""
-    wanted = {columns.label, *column_names(columns.text), *([columns.group] if columns.group else [])}
+    wanted = {columns.label, *column_names(columns.text), *column_names(columns.group or ())}
     kept = {column: _cells(rows, column) for column in wanted if column in rows.features}
     classes: tuple[str, ...] = tuple(getattr(rows.features.get(columns.label), "names", None) or ())
     if classes:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textune.data.base import Rows, Splits
+from textune.data.text_columns import TextColumns, column_names
 from textune.errors import quoted
 
 __all__ = ["Repeats", "Shared", "advice_to_group"]
@@ -93,9 +94,11 @@ class Repeats:
         return f"{texts} different labels in {num_rows:,} rows: {quoted(rows.texts[first])} is {names}"
 
 
-def advice_to_group(text: str | Sequence[str], group: str | None) -> str:
-    """Returns how to keep equal texts in one part; empty if rows are grouped, or if texts are of several columns."""
-    return f"set data.group: {text} to keep equal texts in one part" if group is None and isinstance(text, str) else ""
+def advice_to_group(text: TextColumns, group: TextColumns | None) -> str:
+    """Returns how to keep equal texts in one part; empty if rows are grouped already."""
+    columns = column_names(text)
+    named = columns[0] if len(columns) == 1 else f"[{', '.join(columns)}]"
+    return f"set data.group: {named} to keep equal texts in one part" if group is None else ""
 
 
 def _numbered(texts: Iterable[str]) -> Ids:

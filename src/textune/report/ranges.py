@@ -212,8 +212,8 @@ def range_section(ranges: RangeTable | None, plot: Callable[[Figure], str]) -> s
     heads += [*(Cell(head, "number") for head in ("mean", "mean rank", "best in")), Cell("settings")]
     lines = [_cells(row) for row in ranges.rows]
     told = "".join(f"<li>{escaped(statement)}</li>" for statement in ranges.statements)
-    months = " A range is named by the months it chooses by." if ranges.unit == "range" else ""
-    lead = f"The best configurations, {ranges.metric} in each {ranges.unit}; ranks among {ranges.num_compared}.{months}"
+    named = " A range is named by the dates it chooses by." if ranges.unit == "range" else ""
+    lead = f"The best configurations, {ranges.metric} in each {ranges.unit}; ranks among {ranges.num_compared}.{named}"
     return (
         f'<h2 id="ranges">In each {ranges.unit}</h2><p class="lead">{escaped(lead)}</p>'
         f'<div class="card"><div class="scroll">{table(heads, lines, [_style(row) for row in ranges.rows])}</div>'
