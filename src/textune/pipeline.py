@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,14 +131,17 @@ class Pipeline:
         from safetensors.torch import load_file
         from tokenizers import Tokenizer
 
-        from textune.models.nets.assemble import build_classifier
+        from textune.models.nets.assemble import build_classifier, has_more_weights
 
         config = _read_config(folder, allow_plugins=allow_plugins)
         try:
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             tokens = [tokenizer.id_to_token(index) or "" for index in range(tokenizer.get_vocab_size())]
+            weights = folder / "model.safetensors"
+            if has_more_weights(config.model, tokens, len(config.classes), sizes := _sizes(weights)):
+                raise ValueError(f"{SETTINGS} describes a larger model than one of {sum(sizes):,} weights")  # noqa: TRY301
             model = build_classifier(config.model, tokens, None, len(config.classes), seed=0)
-            layout, tensors = _library_layout(config.model, model), load_file(folder / "model.safetensors")
+            layout, tensors = _library_layout(config.model, model), load_file(weights)
             model.load_state_dict(tensors if layout is None else layout.own(tensors))
         except TextuneError:
             raise
@@ -181,6 +185,14 @@ class Pipeline:
         batches = eval_batches(examples, labels, rows, *cut, tokens_per_batch=tokens)
         pulsing = batches if pulse is None else (batch for batch in batches if pulse() is None)
         return predict(self.model, pulsing, self.config.precision).probabilities_NK
+
+
+def _sizes(weights: Path) -> list[int]:
+    """Returns how many numbers each tensor of a safetensors file has, by its header."""
+    from safetensors import safe_open
+
+    with safe_open(weights, framework="np") as file:
+        return [math.prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118 - it is no dict
 
 
 def _read_config(folder: Path, *, allow_plugins: bool) -> PipelineConfig:

@@ -7,13 +7,17 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from textune import api, commands
 from textune.config.load import load_study
-from textune.data import FilesConfig
+from textune.config.study import ModelConfig
+from textune.data import FilesConfig, PretrainedConfig
 from textune.errors import DataError, RunFolderError, StudyError, TextuneError
-from textune.pipeline import Pipeline
+from textune.models import BagOfWordsConfig, ClsConfig, CnnConfig, RnnConfig, TransformerConfig
+from textune.models.nets.assemble import build_classifier
+from textune.pipeline import Pipeline, PipelineConfig
 from textune.serve.predict import find_pipeline
 
 ELSEWHERE = [
@@ -126,6 +130,46 @@ def test_a_damaged_model_is_told(model, name):
     (model / name).unlink()
     with pytest.raises(TextuneError):
         find_pipeline(model)
+
+
+ENCODERS = {
+    "rnn": (RnnConfig(hidden_size=4), "hidden_size", 9_000),
+    "rnn of many layers": (RnnConfig(hidden_size=4), "num_layers", 10**9),
+    "cnn": (CnnConfig(num_filters=2), "num_filters", 10**9),
+    "bag-of-words": (BagOfWordsConfig(ngram_buckets=8), "ngram_buckets", 2**40),
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_a_model_that_claims_to_be_larger_than_its_weights_is_told_before_it_is_built(model, name):
+    encoder, setting, claimed = ENCODERS[name]
+    whole = Pipeline.load(model)
+    config = whole.config.model_copy(update={"model": whole.config.model.model_copy(update={"encoder": encoder})})
+    tokens = list(whole.tokenizer.get_vocab())
+    Pipeline(config, build_classifier(config.model, tokens, None, 2, seed=0), whole.tokenizer).save(model)
+    assert Pipeline.load(model).predict(["a fine film"]).shape == (1, 2)
+    settings = json.loads((model / "textune.json").read_text())
+    settings["model"]["encoder"][setting] = claimed
+    (model / "textune.json").write_text(json.dumps(settings))
+    with pytest.raises(TextuneError, match=r"textune\.json describes a larger model than one of [0-9,]+ weights"):
+        find_pipeline(model)
+
+
+def test_a_transformer_that_claims_to_be_larger_than_its_weights_is_told_before_it_is_built(checkpoints, tmp_path):
+    encoder = TransformerConfig(model=str(checkpoints["bert"])).located(()).saved()
+    config = ModelConfig(encoder=encoder, pooling=ClsConfig())
+    tokenizer = PretrainedConfig(model=str(checkpoints["bert"])).build()
+    vocabulary = tokenizer.learn((), np.zeros(0), ())
+    classifier = build_classifier(config, vocabulary.tokens, None, 2, seed=0)
+    Pipeline(PipelineConfig(classes=("a", "b"), model=config), classifier, tokenizer.with_vocabulary(vocabulary)).save(
+        tmp_path / "model"
+    )
+    assert Pipeline.load(tmp_path / "model").predict(["a fine film"]).shape == (1, 2)
+    settings = json.loads((tmp_path / "model" / "textune.json").read_text())
+    settings["model"]["encoder"]["architecture"]["intermediate_size"] = 9_000_000
+    (tmp_path / "model" / "textune.json").write_text(json.dumps(settings))
+    with pytest.raises(TextuneError, match=r"textune\.json describes a larger model than one of [0-9,]+ weights"):
+        find_pipeline(tmp_path / "model")
 
 
 def test_classes_named_like_paths_stay_names(model):

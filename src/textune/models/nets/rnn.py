@@ -37,9 +37,13 @@ class Rnn(Encoder):
         directions = 2 if config.bidirectional else 1
         self.output_size = directions * config.hidden_size
         self.backward_size = config.hidden_size if config.bidirectional else 0
-        sizes = [embedding.output_size] + [self.output_size] * (config.num_layers - 1)
-        self.forward_readers = nn.ModuleList(Reader(config, size) for size in sizes)
-        self.backward_readers = nn.ModuleList(Reader(config, size) for size in sizes if config.bidirectional)
+
+        def readers() -> nn.ModuleList:
+            sizes = (self.output_size if layer else embedding.output_size for layer in range(config.num_layers))
+            return nn.ModuleList(Reader(config, size) for size in sizes)
+
+        self.forward_readers = readers()
+        self.backward_readers = readers() if config.bidirectional else nn.ModuleList()
 
     def forward(self, ids_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         hidden_BTD = self.embedding(ids_BT)
