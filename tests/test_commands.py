@@ -228,7 +228,9 @@ def test_runs_are_listed_with_the_score_of_what_is_handed_over(tmp_path):
         log.record(TrialResult(trial=number, end=EndReason.FINISHED, reason="", value=value))
     (line,) = commands.runs(tmp_path)
     assert "valid.accuracy 0.7200" in line
-    log.confirm({"chosen": 0})
+    numbers = {"search": 0.71, "values": [0.7], "mean": 0.7, "num_parameters": 1.0, "seconds": 1.0}
+    candidate = {"trial": 0, "params": {}, **numbers, "dropped_at": None, "failed": None}
+    log.confirm({"verdict": "tie", "chosen": 0, "reason": "equal", "candidates": [candidate]})
     log.close()
     (line,) = commands.runs(tmp_path)
     assert "valid.accuracy 0.7100" in line

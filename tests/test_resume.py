@@ -90,7 +90,9 @@ class TestAnotherStudyIsRefused:
             return line
 
         rewrite(run.folder, changed)
-        with pytest.raises(RunFolderError, match=r"the data changed since the study began .fingerprint 0123456789ab"):
+        with pytest.raises(
+            RunFolderError, match=r"the data changed since the study began .fingerprint 0123456789ab before, "
+        ):
             run(search__trials=4)
 
     def test_that_runs(self, run):

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from textune.errors import RunFolderError
-from textune.records import StudyRecord, TrialState
-from textune.run_folder import EVENTS, RunFolder
+from textune.past_runs import Finished, load_run, report, runs, show
+from textune.records import StudyRecord
+from textune.run_folder import RunFolder
 from textune.storage import FolderLock, full_disk_told, write_atomically
-from textune.tracking.log import read_past, read_study
+from textune.tracking.log import read_past
 
 if TYPE_CHECKING:
     from textune.config.load import LoadedStudy
@@ -33,21 +33,6 @@ __all__ = [
     "runs",
     "show",
 ]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A study that ended, one way or another."""
-
-    folder: RunFolder
-    record: StudyRecord
-
-    @property
-    def exit_code(self) -> int:
-        """0 done, 1 nothing finished, 130 interrupted."""
-        if self.record.state == "interrupted":
-            return 130
-        return 0 if self.record.state == "done" and self.record.best is not None else 1
 
 
 def run(
@@ -84,11 +69,12 @@ def run(
             resume.refuse_other_command(past, "run", folder)
             resume.refuse_other_study(past, loaded, folder)
             if resume.is_finished(past, *loaded.limits) and confirmation.is_settled(past.record, loaded):
-                return _already_finished(folder, past.record, quiet=quiet)
+                note = resume.refuse_other_inputs(past, loaded, folder)
+                return _already_finished(folder, past.record, note, quiet=quiet)
         return _run(loaded, folder, past, held, quiet=quiet)
 
 
-def _already_finished(folder: RunFolder, record: StudyRecord, *, quiet: bool) -> Finished:
+def _already_finished(folder: RunFolder, record: StudyRecord, note: str, *, quiet: bool) -> Finished:
     from textune.data import recorded_data_line
     from textune.report import write_report
     from textune.report.terminal import show as result_table
@@ -99,6 +85,8 @@ def _already_finished(folder: RunFolder, record: StudyRecord, *, quiet: bool) ->
     with Console(quiet=quiet) as console:
         console.say(recorded_data_line(record.header["data"]))
         console.say(f"{folder.path} is finished: {record.reason}; add trials to go on, or --fresh to start anew")
+        if note:
+            console.say(note)
         console.show(result_table(record, folder.path))
     return Finished(folder, record)
 
@@ -124,10 +112,11 @@ def _run(loaded: LoadedStudy, place: Path | RunFolder, past: Past | None, held: 
             console.say(data_line(prepared.rows, prepared.splits))
             check_rows(loaded, prepared)
             facts = gather_facts(loaded, prepared, cache, console.say)
-            header = session.study_header(loaded, facts, prepared)
+            header = session.study_header(loaded, facts, prepared, cache)
         folder = RunFolder.taken(place, held)
         if past is not None:
-            resume.refuse_other_data(past, prepared.fingerprint, folder)
+            resume.refuse_other_data(past, prepared.rows, folder)
+            resume.refuse_other_files(past, header["files"], folder)
             header["notes"] = resume.version_notes(past, header)
             resume.remove_leftovers(past, folder)
             resume.take_back(past, folder)
@@ -297,74 +286,6 @@ def describe(source: Path, overrides: Sequence[str] = (), *, allow_plugins: bool
     loaded = load_study(source, overrides, allow_plugins=allow_plugins)
     prepared = prepare_data(loaded.config, loaded.folders, Cache())
     return describe_data(loaded, prepared)
-
-
-def load_run(path: Path) -> Finished:
-    """Returns a run as its event log tells it."""
-    folder = RunFolder.find(path)
-    return Finished(folder, read_study(folder.path))
-
-
-def show(path: Path, *, as_json: bool = False) -> Any:
-    """Returns how a run stands: JSON values, or something rich prints."""
-    finished = load_run(path)
-    if found := _found(finished.folder):
-        from textune.report.fidelity import fidelity_table
-
-        return found if as_json else fidelity_table(found)
-    if as_json:
-        from textune.report.as_json import show_json
-
-        return show_json(finished.record, finished.folder.path)
-    from textune.report.terminal import show as result_table
-
-    return result_table(finished.record, finished.folder.path)
-
-
-def _found(folder: RunFolder) -> Any:
-    """Returns what stands in the folder of a `fidelity` that came to its end; None in others."""
-    table = folder.fidelity_table
-    return json.loads(table.read_text(encoding="utf-8")) if table.is_file() else None
-
-
-def runs(folder: Path) -> list[str]:
-    """Returns a line for each run below a folder, the latest last."""
-    from textune.tracking.wording import plain
-
-    paths = [path.parent for path in folder.glob(f"*/{EVENTS}")] if folder.is_dir() else []
-    width = max((len(path.name) for path in paths), default=0)
-    lines = []
-    for path in sorted(paths, key=lambda path: (path / EVENTS).stat().st_mtime):
-        try:
-            record = read_study(path)
-        except RunFolderError as error:
-            lines.append(f"{plain(path.name):{width}}  {error}")
-        else:
-            lines.append(f"{plain(path.name):{width}}  {record.state:11}  {_score(record)}")
-    return lines
-
-
-def _score(record: StudyRecord) -> str:
-    """Returns what a study came to: the score, in the search, of what is handed over, and how its trials ended."""
-    from textune.tracking.wording import number, plain
-
-    if record.repeats and not record.trials:
-        return f"{len(record.repeats)} trainings, to compare short forms"
-    value = None if record.chosen is None or record.chosen.result is None else record.chosen.result.value
-    counts = ", ".join(f"{record.count(state)} {state}" for state in TrialState if record.count(state))
-    return f"{plain(record.objective.metric)} {number(value)}  {counts or 'no trials'}"
-
-
-def report(path: Path) -> Path:
-    """Writes a run's report anew and returns its path."""
-    from textune.report import write_report
-    from textune.report.fidelity import write_fidelity_page
-
-    finished = load_run(path)
-    if found := _found(finished.folder):
-        write_fidelity_page(finished.folder.fidelity_page, found)
-        return finished.folder.fidelity_page
-    return write_report(finished.folder.path, finished.record)
 
 
 def kinds(role: str | None = None) -> str:

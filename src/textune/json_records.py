@@ -115,6 +115,7 @@ class Header(TypedDict, total=False):
     python: str
     versions: dict[str, str]
     plugins: dict[str, str]
+    files: dict[str, str]
     data: Statistics
     baselines: dict[str, Scores]
     baselines_by_fold: list[dict[str, Scores]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -10,14 +11,18 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import ValidationError
 
 from textune.config.study import TrialConfig
-from textune.data import locate
+from textune.data import Cache, content_key, locate
+from textune.data.vectors import file_identity
 from textune.errors import TextuneError
 from textune.space import ChoiceDimension
 
 if TYPE_CHECKING:
     from textune.config.load import LoadedStudy
 
-__all__ = ["find_named_files", "located", "vector_file"]
+__all__ = ["file_digests", "find_named_files", "located", "vector_file"]
+
+MODEL_FILES = (".json", ".model", ".safetensors", ".txt")
+"""What is read of the folder of a pretrained model."""
 
 
 def located(config: TrialConfig, folders: Sequence[Path]) -> TrialConfig:
@@ -57,6 +62,30 @@ def find_named_files(loaded: LoadedStudy) -> list[str]:
         except TextuneError as error:
             raise TextuneError(f"a choice of {path}: {error}") from None
     return list(found)
+
+
+def file_digests(loaded: LoadedStudy, cache: Cache) -> dict[str, str]:
+    """Returns a digest of the content of each pretrained model and word-vector file of a study, by its last name.
+
+    Raises:
+        TextuneError: one is not on this machine.
+    """
+    return {Path(name).name: _digest(Path(name), cache) for name in find_named_files(loaded)}
+
+
+def _digest(path: Path, cache: Cache) -> str:
+    """Returns a digest of a file, or of the files of a pretrained model; read once as long as they do not change."""
+    key = content_key("digest", file_identity(path))
+    known = cache.note(key)
+    if isinstance(known, str):
+        return known
+    digest = hashlib.sha256()
+    files = sorted(each for each in path.iterdir() if each.suffix in MODEL_FILES) if path.is_dir() else [path]
+    for each in files:
+        with each.open("rb") as file:
+            digest.update(f"{each.name}\0".encode() + hashlib.file_digest(file, "sha256").digest())
+    cache.write_note(key, digest.hexdigest())
+    return digest.hexdigest()
 
 
 def _found(config: TrialConfig, folders: Sequence[Path]) -> list[str]:

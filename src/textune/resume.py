@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from textune.config.load import LoadedStudy
 from textune.config.study import StudyConfig
-from textune.errors import RunFolderError
+from textune.data import Cache, Rows, load_rows
+from textune.errors import RunFolderError, TextuneError, quoted
+from textune.named_files import file_digests
 from textune.records import TrialResult, TrialSpec, TrialState
 from textune.run_folder import RunFolder
 from textune.storage import redact
@@ -20,6 +22,8 @@ __all__ = [
     "is_finished",
     "refuse_other_command",
     "refuse_other_data",
+    "refuse_other_files",
+    "refuse_other_inputs",
     "refuse_other_study",
     "remove_leftovers",
     "take_back",
@@ -86,14 +90,55 @@ def _may_change(config: StudyConfig) -> tuple[str, ...]:
     return (*MAY_CHANGE, *(f"{last}.{limit}" for limit in LIMITS))
 
 
-def refuse_other_data(past: Past, fingerprint: str, folder: RunFolder) -> None:
-    """Raises RunFolderError if the data changed since the study began."""
-    before = (past.start.header.get("data") or {}).get("fingerprint")
-    if before != fingerprint:
+def refuse_other_inputs(past: Past, loaded: LoadedStudy, folder: RunFolder) -> str:
+    """Raises RunFolderError if data, word vectors or a pretrained model changed since a finished study began.
+
+    Returns:
+        Why it is not known whether they did, as they are not on this machine any more; empty if it is.
+    """
+    cache = Cache()
+    try:
+        rows, _ = load_rows(cast("Any", loaded.config.data), loaded.folders, loaded.config.seed, cache)
+        files = file_digests(loaded, cache)
+    except TextuneError as error:
+        return f"its data may have changed since, as it cannot be read now: {error}"
+    refuse_other_data(past, rows, folder)
+    refuse_other_files(past, files, folder)
+    return ""
+
+
+def refuse_other_data(past: Past, rows: Rows, folder: RunFolder) -> None:
+    """Raises RunFolderError if the data changed since the study began; the sentence says what changed."""
+    statistics = past.start.header.get("data") or {}
+    before = statistics.get("fingerprint")
+    if before == rows.fingerprint:
+        return
+    counts = statistics.get("rows"), len(rows)
+    classes = set((statistics.get("labels") or {}).get("all") or ()), set(map(str, rows.classes))
+    changes = [f"{count(counts[0])} rows before, {count(counts[1])} now"] if len({*counts, None}) == 3 else []
+    for word, names in (("new", classes[1] - classes[0]), ("gone", classes[0] - classes[1])):
+        if names and classes[0]:
+            changes.append(f"{word}: {', '.join(map(quoted, sorted(names)[:MOST_SHOWN]))}")
+    changes.append(f"fingerprint {str(before)[:12]} before, {rows.fingerprint[:12]} now")
+    raise RunFolderError(
+        f"{folder.path}: the data changed since the study began ({'; '.join(changes)}), and trials on different data "
+        "cannot be compared; restore the data, or add --fresh to run the study on the new data"
+    )
+
+
+def refuse_other_files(past: Past, files: Mapping[str, str], folder: RunFolder) -> None:
+    """Raises RunFolderError if word vectors or a pretrained model changed since the study began.
+
+    Args:
+        past: of the study; an earlier version did not record its files.
+        files: name → digest, as in `study.json`.
+        folder: of the study.
+    """
+    before = past.start.header.get("files") or {}
+    if changed := [name for name, digest in files.items() if before.get(name, digest) != digest]:
         raise RunFolderError(
-            f"{folder.path}: the data changed since the study began (fingerprint {str(before)[:12]} there, "
-            f"{fingerprint[:12]} now), and trials on different data cannot be compared; put the data back, or add "
-            "--fresh to start anew"
+            f"{folder.path}: {', '.join(changed)} changed since the study began, and trials with different files "
+            "cannot be compared; restore the file, or add --fresh to run the study with the new one"
         )
 
 

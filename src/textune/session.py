@@ -14,6 +14,7 @@ from typing import Any, cast
 from textune.config.load import LoadedStudy
 from textune.data import Cache, Prepared, content_key
 from textune.facts import Facts
+from textune.named_files import file_digests
 from textune.records import StudyRecord
 from textune.run_folder import RunFolder
 from textune.storage import redact, write_atomically
@@ -22,7 +23,7 @@ from textune.version import __version__
 __all__ = ["estimate", "note_cost", "study_header", "write_study"]
 
 
-def study_header(loaded: LoadedStudy, facts: Facts, prepared: Prepared) -> dict[str, Any]:
+def study_header(loaded: LoadedStudy, facts: Facts, prepared: Prepared, cache: Cache) -> dict[str, Any]:
     """Returns what `study.json` holds and the report shows: the study resolved, where it ran, what its data is."""
     libraries = ("torch", "numpy", "optuna", "tokenizers", *cast("Any", loaded.config.model.encoder).LIBRARIES)
     return {
@@ -33,6 +34,7 @@ def study_header(loaded: LoadedStudy, facts: Facts, prepared: Prepared) -> dict[
         "platform": platform.platform(),
         "commit": _commit(loaded.folders[0]),
         "plugins": dict(loaded.plugins),
+        "files": file_digests(loaded, cache),
         "data": dict(facts.statistics),
         "baselines": facts.valid_scores(prepared),
         "baselines_by_fold": facts.fold_scores(prepared),

@@ -12,6 +12,7 @@ from textune.data import Cache, Parts, Prepared, data_line, refuse_untrained
 from textune.errors import RunFolderError
 from textune.execution.base import Executor
 from textune.fidelity.design import ENOUGH, Design
+from textune.named_files import file_digests
 from textune.records import StudyRecord, StudyStart
 from textune.run_folder import RunFolder
 from textune.study import Listed, Phase, StopSignals, run_plan
@@ -61,6 +62,8 @@ def train(
     loaded, cache, specs = design.loaded, Cache(), design.specs(None)
     is_done = past is not None and past.record.state == "done" and len(past.record.repeats) == len(specs)
     if past is not None and isinstance(place, RunFolder) and is_done:
+        if note := resume.refuse_other_inputs(past, loaded, place):
+            console.say(note)
         return place, past.record
     if (few := len(design.configurations)) < ENOUGH:
         console.say(f"{few} different configurations are few to say something of; take {ENOUGH} or more")
@@ -71,9 +74,11 @@ def train(
             refuse_untrained(prepared.rows, prepared.splits)
         folder = RunFolder.taken(place, held)
         if past is not None:
-            resume.refuse_other_data(past, prepared.fingerprint, folder)
+            resume.refuse_other_data(past, prepared.rows, folder)
             resume.remove_leftovers(past, folder)
-        header = _header(design, prepared)
+        header = _header(design, prepared, cache)
+        if past is not None:
+            resume.refuse_other_files(past, header["files"], folder)
         session.write_study(loaded, folder, header)
         with closing(EventLog(folder.path)) as log:
             phase = _phase(design, prepared, header, executor, folder, log, past, console.say, stop)
@@ -86,13 +91,14 @@ def train(
     return folder, record
 
 
-def _header(design: Design, prepared: Prepared) -> dict[str, Any]:
+def _header(design: Design, prepared: Prepared, cache: Cache) -> dict[str, Any]:
     """Returns what `study.json` holds."""
     loaded = design.loaded
     return {
         "config": loaded.config.dump(),
         "textune": __version__,
         "plugins": dict(loaded.plugins),
+        "files": file_digests(loaded, cache),
         "data": {"fingerprint": prepared.fingerprint},
         "fidelity": {"configurations": len(design.configurations)},
     }
