@@ -302,3 +302,15 @@ def test_a_reader_that_goes_away_is_no_error(textune, finished, tmp_path, monkey
 def test_the_module_is_the_command(tmp_path):
     done = subprocess.run([*TEXTUNE, "--version"], capture_output=True, text=True, check=True, cwd=Path(tmp_path))
     assert done.stdout == f"textune {__version__}\n"
+
+
+def test_signals_while_python_ends_change_nothing():
+    program = """
+import atexit, os, signal, sys
+atexit.register(lambda: [os.kill(os.getpid(), each) for each in (signal.SIGINT, signal.SIGTERM)])
+from textune.cli import main
+sys.argv = ["textune", "--version"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

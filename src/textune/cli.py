@@ -7,11 +7,13 @@ Exit codes: 0 done, 1 nothing finished, 2 study or usage error, 130 interrupted.
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import io
 import json
 import os
 import re
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -96,7 +98,15 @@ def main() -> NoReturn:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        atexit.register(_end_undisturbed)
     sys.exit(0)
+
+
+def _end_undisturbed() -> None:
+    """Ignores signals from now on: all is written, and Python, which takes a while to end, would end in the middle."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
 
 
 def _marked(error: UnicodeError) -> tuple[str | bytes, int]:
