@@ -230,19 +230,49 @@ def describe(
 
 @app.command()
 def init(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Your data: csv, tsv, jsonl or parquet.")],
-    label: Annotated[str, typer.Option(metavar="COLUMN", parser=_as_in_files, help="The column of the labels.")],
-    text: Annotated[
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="Your data: csv, tsv, json, jsonl, parquet, xlsx or txt; or a folder with a folder of txt per label.",
+        ),
+    ],
+    label: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", parser=_as_in_files, help="The column of the texts; guessed if not given."),
+        typer.Option(
+            metavar="COLUMN",
+            parser=_as_in_files,
+            help="The column of the labels, by its name or number; default the one that is called so.",
+        ),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            parser=_as_in_files,
+            help="The column of the texts; guessed if not given. May be repeated: columns are joined.",
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="The encoding of a text file; guessed if not given.", show_default=False)
+    ] = None,
+    encoding_errors: Annotated[
+        Errors | None, typer.Option(help="What to do with bytes that are not text.", show_default=False)
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="What separates columns; guessed if not given.", show_default=False)
     ] = None,
 ) -> None:
     """Print a sensible study for your own file."""
     from textune.starter import first_study
 
-    study = first_study(file, label, text)
+    options = {"encoding": encoding, "encoding_errors": encoding_errors, "delimiter": delimiter}
+    study = first_study(file, label, text or (), options)
+    if not sys.stdout.isatty():  # where they are not seen as comments of the study
+        for note in study.notes:
+            _echo(_harmless(note), to=sys.stderr)
     _write_as_file()
-    _echo(study, end="")
+    _echo(study.text, end="")
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from textune.data.base import (
     PADDING,
     SPECIAL_TOKENS,
+    SPLIT_WORDS,
     TEST,
     TRAIN,
     UNASSIGNED,
@@ -25,7 +26,8 @@ from textune.data.base import (
 from textune.data.batches import Batch, cut_examples, eval_batches, num_batches, train_batches
 from textune.data.cache import Cache, content_key
 from textune.data.checks import data_line, recorded_data_line, refuse_untrained
-from textune.data.content import lines_of, read_bytes, too_large
+from textune.data.content import lines, lines_of, look_at, read_bytes, too_large
+from textune.data.dates import holds_dates
 from textune.data.describe import describe
 from textune.data.files import FilesConfig
 from textune.data.frames import frame_as_table, texts_of
@@ -35,13 +37,22 @@ from textune.data.locate import file_name, is_url, locate, locate_given
 from textune.data.newest import NewestConfig
 from textune.data.prepare import Prepared, load_rows, prepare
 from textune.data.pretrained import PretrainedConfig
-from textune.data.reading import CommandReading, EncodingErrors, Reading
+from textune.data.reading import CommandReading, EncodingErrors, Format, Reading
 from textune.data.redraw import Parts, folds_of, redraw
 from textune.data.rolling import RollingConfig
 from textune.data.split import GivenConfig, HoldoutConfig, KfoldConfig
 from textune.data.sst import SstConfig
 from textune.data.synthetic import SyntheticConfig
-from textune.data.tables import Table, lines_as_table, read_table, whole_characters
+from textune.data.tables import (
+    Table,
+    format_of,
+    is_folder,
+    lines_as_table,
+    read_table,
+    sheets,
+    text_files,
+    whole_characters,
+)
 from textune.data.tables.stored import STORED, stored_lines
 from textune.data.text_columns import SEPARATOR, TextColumns, joined, text_names
 from textune.data.tokenizer import CharactersConfig, WordsConfig, encode
@@ -53,6 +64,7 @@ __all__ = [
     "PADDING",
     "SEPARATOR",
     "SPECIAL_TOKENS",
+    "SPLIT_WORDS",
     "STORED",
     "TEST",
     "TRAIN",
@@ -68,6 +80,7 @@ __all__ = [
     "Examples",
     "FilesConfig",
     "Fold",
+    "Format",
     "GivenConfig",
     "HoldoutConfig",
     "HubConfig",
@@ -105,15 +118,20 @@ __all__ = [
     "eval_batches",
     "file_name",
     "folds_of",
+    "format_of",
     "frame_as_table",
+    "holds_dates",
+    "is_folder",
     "is_url",
     "joined",
+    "lines",
     "lines_as_table",
     "lines_of",
     "load_rows",
     "load_vectors",
     "locate",
     "locate_given",
+    "look_at",
     "num_batches",
     "prepare",
     "read_bytes",
@@ -121,7 +139,9 @@ __all__ = [
     "recorded_data_line",
     "redraw",
     "refuse_untrained",
+    "sheets",
     "stored_lines",
+    "text_files",
     "text_names",
     "texts_of",
     "too_large",

@@ -14,7 +14,7 @@ import numpy as np
 from textune.data.values import parse_cells, parse_label
 from textune.errors import DataError, quoted
 
-__all__ = ["known_format", "read_days"]
+__all__ = ["holds_dates", "known_format", "read_days"]
 
 Parse = Callable[[str], date | None]
 Where = Callable[[int, int], str]
@@ -30,6 +30,7 @@ _EXCEL_DAYS = range(20_000, 60_001)
 _MOST_SECONDS = 10**11
 """Of `unix` numbers from here on are milliseconds."""
 
+_NUMBER = re.compile(r"\d+([.,]\d*)?")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
@@ -114,6 +115,21 @@ def read_days(columns: Sequence[Iterable[Any]], date_format: str | None, where: 
             fits_others = any(days.values())
             raise DataError(f"{place(text)}, {_why_not(form, date_format, fits_others=fits_others)}")
     return [[days[cell] if isinstance(cell, str) else cell for cell in column] for column in cells]
+
+
+def holds_dates(values: Sequence[Any]) -> bool:
+    """Whether the first cells of a column are dates, written in one form that tells day from month.
+
+    Numbers are not taken for dates.
+    """
+    some = [value for value in values[:MOST_TRIED] if value not in (None, "")]
+    if not some or any(isinstance(value, int | float) or _NUMBER.fullmatch(str(value)) for value in some):
+        return False
+    try:
+        read_days([some], None, lambda _, row: f"row {row}")
+    except DataError:
+        return False
+    return True
 
 
 def known_format(date_format: str) -> str:

@@ -175,7 +175,8 @@ class Part:
 
     def _splits(self, column: str | None) -> list[int] | None:
         """Reads the split column; one that is not named counts only where one of its values is a split."""
-        if column is None and "split" not in self.table.columns:
+        used = (self.config.label, *column_names(self.config.text))
+        if column is None and ("split" not in self.table.columns or "split" in used):
             return None
         words = [_word(value) for value in self._column(column or "split", "split")]
         if column is None and not SPLIT_WORDS.keys() & set(words):
@@ -233,15 +234,16 @@ def join(config: FilesConfig, parts: Sequence[Part], order: Sequence[str] = ()) 
         raise DataError(f"{where} has no usable row: {counts}; check columns {columns}")
     found = set(labels)
     classes = tuple(name for name in order if name in found) if found.issubset(order) else class_order(found)
+    another = config.way("label", "another column")
     if len(classes) < 2:
         raise DataError(
             f"{where}: column '{config.label}' holds the one class {quoted(classes[0])} in {len(labels):,} rows; "
-            "a classifier needs two; add rows of another class, or name another column with data.label"
+            f"a classifier needs two; add rows of another class, or {another}"
         )
     if len(classes) > max(100, len(labels) // 2):
         raise DataError(
             f"{where}: column '{config.label}' holds {len(classes):,} different values in {len(labels):,} rows, "
-            "too many for classes; name another column with data.label"
+            f"too many for classes; {another}"
         )
     index = {label: position for position, label in enumerate(classes)}
     dates = [day for part in parts for day in part.dates or ()]

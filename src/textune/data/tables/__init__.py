@@ -7,12 +7,24 @@ from collections.abc import Collection
 from textune.data.compression import NAMES
 from textune.data.content import inner_name
 from textune.data.reading import Format, Reading, either
+from textune.data.tables.folder import is_folder, read_folder, text_files
 from textune.data.tables.lines import lines_as_table, read_lines
 from textune.data.tables.table import Table, shortest_floats, whole_characters
 from textune.errors import DataError
 from textune.storage import redact
 
-__all__ = ["FORMATS", "Table", "lines_as_table", "read_table", "shortest_floats", "whole_characters"]
+__all__ = [
+    "FORMATS",
+    "Table",
+    "format_of",
+    "is_folder",
+    "lines_as_table",
+    "read_table",
+    "sheets",
+    "shortest_floats",
+    "text_files",
+    "whole_characters",
+]
 
 FORMATS: dict[str, Format] = {
     ".csv": "csv",
@@ -39,7 +51,6 @@ def read_table(place: str, wanted: Collection[str] | None = None, reading: Readi
     Raises:
         DataError: the file is missing, empty, damaged, too large, or of a format that is not known; names the line.
     """
-    from textune.data.tables.folder import is_folder, read_folder
     from textune.data.tables.stored import is_stored, read_stored
 
     if is_stored(place):
@@ -71,10 +82,21 @@ def read_table(place: str, wanted: Collection[str] | None = None, reading: Readi
             return read_delimited(place, wanted, reading, reading.delimiter or ("\t" if format_ == "tsv" else ","))
 
 
-def _format(place: str, reading: Reading) -> Format:
+def format_of(place: str) -> Format | None:
+    """Returns the format that the ending of a file tells, None if it tells none."""
     name = inner_name(place)
-    told = next((format_ for suffix, format_ in FORMATS.items() if name.endswith(suffix)), None)
-    found = reading.format_of(told)
+    return next((format_ for suffix, format_ in FORMATS.items() if name.endswith(suffix)), None)
+
+
+def sheets(place: str, reading: Reading) -> list[str]:
+    """Returns the names of the sheets of an xlsx file that hold anything."""
+    from textune.data.tables.workbook import sheet_names
+
+    return sheet_names(place, reading)
+
+
+def _format(place: str, reading: Reading) -> Format:
+    found = reading.format_of(format_of(place))
     if found is None:
         ways = either("rename it", reading.way("format", "what it is"))
         raise DataError(

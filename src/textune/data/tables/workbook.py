@@ -6,6 +6,7 @@ import io
 import warnings
 import zipfile
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from textune.data.content import local_or_bytes, too_large
@@ -18,7 +19,7 @@ from textune.storage import redact
 if TYPE_CHECKING:
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
-__all__ = ["read_workbook"]
+__all__ = ["read_workbook", "sheet_names"]
 
 MOST_ROWS = 2**20
 """What a sheet may have by its format."""
@@ -31,6 +32,20 @@ def read_workbook(place: str, wanted: Collection[str] | None, reading: Reading) 
         DataError: it is damaged, empty, holds more than it may, or has several sheets and none is named.
     """
     name = redact(place)
+    with _opened(place, reading) as sheets:
+        return _table(name, _sheet(name, sheets, reading), wanted, reading)
+
+
+def sheet_names(place: str, reading: Reading) -> list[str]:
+    """Returns the names of the visible sheets that hold anything."""
+    with _opened(place, reading) as sheets:
+        return [sheet.title for sheet in _holding(redact(place), sheets)]
+
+
+@contextmanager
+def _opened(place: str, reading: Reading) -> Iterator[list[ReadOnlyWorksheet]]:
+    """Opens a file and gives its sheets; what is raised while it is open is a sentence, too."""
+    name = redact(place)
     try:
         import openpyxl
     except ImportError as error:
@@ -41,8 +56,10 @@ def read_workbook(place: str, wanted: Collection[str] | None, reading: Reading) 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and checks that it does not know
             book = openpyxl.load_workbook(content, read_only=True, data_only=True, keep_links=False)
+            for sheet in book.worksheets:
+                sheet.reset_dimensions()  # what a file says of its size may be wrong
             try:
-                return _table(name, _sheet(name, book.worksheets, reading), wanted, reading)
+                yield book.worksheets
             finally:
                 book.close()
     except (DataError, MemoryError):
@@ -60,15 +77,13 @@ def _check_size(name: str, content: str | io.BytesIO, reading: Reading) -> None:
 
 
 def _sheet(name: str, sheets: list[ReadOnlyWorksheet], reading: Reading) -> ReadOnlyWorksheet:
-    for sheet in sheets:
-        sheet.reset_dimensions()  # what a file says of its size may be wrong
     titles = [sheet.title for sheet in sheets]
     if reading.sheet in titles:
         return sheets[titles.index(reading.sheet)]
     if reading.sheet is not None and reading.way("sheet", reading.sheet):
         hint = suggestion(reading.sheet, titles) or f"; it has {', '.join(titles)}"
         raise DataError(f"{name} has no sheet '{reading.sheet}'{hint}")
-    holding = [sheet for sheet in sheets if sheet.sheet_state == "visible" and any(_rows(name, sheet))]
+    holding = _holding(name, sheets)
     if not holding:
         raise DataError(f"{name} is empty")
     if len(holding) > 1:
@@ -76,6 +91,10 @@ def _sheet(name: str, sheets: list[ReadOnlyWorksheet], reading: Reading) -> Read
         way = reading.way("sheet", f"one of: {names}") or f"save one of them as a file of its own: {names}"
         raise DataError(f"{name} has several sheets; {way}")
     return holding[0]
+
+
+def _holding(name: str, sheets: list[ReadOnlyWorksheet]) -> list[ReadOnlyWorksheet]:
+    return [sheet for sheet in sheets if sheet.sheet_state == "visible" and any(_rows(name, sheet))]
 
 
 def _rows(name: str, sheet: ReadOnlyWorksheet) -> Iterator[tuple[int, tuple[Any, ...]]]:
