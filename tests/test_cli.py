@@ -50,6 +50,16 @@ class TestAWrongStudy:
             "study.yaml:5: training.epochs: must be at least 1, not 0",
         ]
 
+    @pytest.mark.parametrize("command", ["run", "check", "describe", "fidelity"])
+    @pytest.mark.parametrize("text", ["", "training: {epochs: 1}\n", "data:\n"])
+    def test_of_no_data_is_told_how_to_name_some(self, textune, tmp_path, monkeypatch, command, text):
+        monkeypatch.chdir(tmp_path)
+        Path("study.yaml").write_text(text, encoding="utf-8")
+        said = textune(command, "study.yaml")
+        assert (said.code, said.out) == (2, "")
+        assert re.match(r"study.yaml(:1)?: data: is missing; write data: \{path: reviews.csv\} for a file", said.err)
+        assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
+
     def test_is_refused_within_two_seconds_of_computing(self, study, tmp_path):
         before = os.times()
         done = subprocess.run([*TEXTUNE, "run", study], capture_output=True, text=True, cwd=tmp_path, check=False)

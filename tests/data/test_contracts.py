@@ -15,8 +15,8 @@ FILES = {
         for text, label, date, group in [*ROWS, ("", "good", "2024-01-01", 99)]
     ),
     "sst/train.txt": "(4 (2 It) (4 (2 is) (3 good)))\n(0 (2 not) (3 good))\n" * 12,
-    "sst/dev.txt": "(1 Bad)\n",
-    "sst/test.txt": "(3 Fine)\n",
+    "sst/dev.txt": "(0 Bad)\n",
+    "sst/test.txt": "(4 Fine)\n",
     "hub/train.jsonl": "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label, *_ in ROWS),
     **{f"imdb/train/neg/{number}_1.txt": f"Dire {number}" for number in range(12)},
     **{f"imdb/train/pos/{number}_9.txt": f"Great {number}" for number in range(12)},

@@ -214,6 +214,7 @@ class TestTheCommand:
         out = ("--out", tmp_path / "run", "--configurations", 3, "--set", "training.epochs=1")
         said = textune("fidelity", path, *out, "--set", "training.early_stopping.patience=1")
         assert said.code == 0, said.err
+        assert "240 generated reviews: 240 rows; " in said.err
         assert "tiny: 15 trainings; time left is told" in said.err
         assert "[2/15] configuration 0 in full again: 0." in said.err
         assert "3 configurations are too few" in said.out.replace("\n", " ")
