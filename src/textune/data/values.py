@@ -40,19 +40,25 @@ MOST_BITS = 4_096
 
 _INTEGRAL = re.compile(r"[+-]?\d+\.0+")
 _BOOLEANS = {"true", "false"}
+_BOOLEAN_TEXTS = {"True", "False", "TRUE", "FALSE"}
+LONGEST_NUMBER = 32
+"""Characters of a text that may be a number."""
 _MISSING = {"NAType", "NaTType"}
 """What pandas calls the types of its missing values; pandas itself need not be there."""
 
 
 def parse_text(value: Any) -> str | None:
-    """Returns the text of a cell, untouched where it is text; None where it is blank or missing.
+    """Returns the text of a cell; None where it is blank or missing.
 
-    Numbers, truth values and dates are written as in `parse_label`.
+    Numbers, truth values and dates are written as in `parse_label`, and so are the texts "4.0" and "True", as which a
+    csv file has them. All other text is untouched.
     """
-    if isinstance(value, str):
-        _check_surrogates(value)
-        return None if not value or value.isspace() or value in ("nan", "NaN") else value
-    return parse_label(value)
+    if not isinstance(value, str):
+        return parse_label(value)
+    _check_surrogates(value)
+    if len(value) <= LONGEST_NUMBER and (_INTEGRAL.fullmatch(value) or value in _BOOLEAN_TEXTS):
+        return parse_label(value.lower())
+    return None if not value or value.isspace() or value in ("nan", "NaN") else value
 
 
 def as_texts(values: Iterable[Any], where: Callable[[int], str]) -> list[str]:
