@@ -84,16 +84,16 @@ def test_an_earlier_interrupted_run_ends_as_if_it_had_not_been(at, name):
         assert [each.spec.params for each in one] == [each.spec.params for each in other]
     assert without_times(resumed.confirmation) == without_times(undisturbed.confirmation)
     assert resumed.test["metrics"] == undisturbed.test["metrics"]
-    assert read_study(at / name).trials == resumed.trials
+    assert read_study(Path(name)).trials == resumed.trials
 
 
 def test_an_earlier_finished_run_takes_more_trials(at):
+    before = read_study(Path("finished"))
     more = commands.run(at / "tiny.json", out=Path("finished"), overrides=["search.trials=4"], quiet=True).record
-    before = read_study(FIXTURES / "finished")
     assert more.state == "done"
     assert more.trials[:3] == before.trials
     assert len(more.trials) == 4
-    assert read_study(at / "finished").trials == more.trials
+    assert read_study(Path("finished")).trials == more.trials
 
 
 def test_an_earlier_fidelity_is_not_trained_again(at):

@@ -37,7 +37,7 @@ def check(folder, lines, whole):
     """A sentence that names a line, or the study up to where the log was cut."""
     (folder / EVENTS).write_bytes(b"".join(lines))
     try:
-        past = read_past(folder)
+        read_past(folder)
     except RunFolderError as error:
         assert str(error).startswith(f"{folder / EVENTS}:")
         assert "\n" not in str(error)
@@ -45,12 +45,17 @@ def check(folder, lines, whole):
     events, _ = read_events(folder / EVENTS)
     assert events == read_events(whole / EVENTS)[0][: len(events)]
     if len(events) == len(read_events(whole / EVENTS)[0]):
-        assert past == read_past(whole)
+        assert told(folder) == told(whole)
     return None
 
 
+def told(folder):
+    """What a log says, wherever it is."""
+    return read_study(folder).model_dump_json().replace(str(folder), "")
+
+
 def test_a_log_of_an_earlier_version_tells_the_same_study(whole):
-    assert read_study(whole) == read_study(EARLIER)
+    assert told(whole) == told(EARLIER)
 
 
 def test_a_lost_line_is_named(whole, lines, tmp_path):
@@ -130,9 +135,9 @@ class TestALogThatAnEarlierVersionBegan:
         return tmp_path
 
     def test_is_read(self, resumed):
-        past = read_past(resumed)
-        assert past.record.trials == read_study(EARLIER).trials
-        assert past.record.state == "done"
+        ours, theirs = read_study(resumed), read_study(EARLIER)
+        assert [trial.result.metrics for trial in ours.trials] == [trial.result.metrics for trial in theirs.trials]
+        assert ours.state == "done"
 
     def test_is_chained_from_there_on(self, resumed):
         lines = [json.loads(line) for line in (resumed / EVENTS).read_bytes().splitlines()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import marshal
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ from textune.tracking.log_lines import (
 )
 
 __all__ = ["FORMAT", "SEARCH", "EndState", "EventLog", "Limits", "Past", "PastPhase", "read_past", "read_study"]
+
+
+_IN_RUN_FOLDER = re.compile(r"(trials|confirmation|fidelity)/\d+/attempt-\d+(/checkpoint\.safetensors)?\Z")
 
 
 class EventLog:
@@ -128,7 +132,7 @@ def read_past(folder: Path) -> Past | None:
         RunFolderError: there is no log, it is damaged, or another version of textune wrote it; names file and line.
     """
     path = folder / EVENTS
-    lines, reader = WholeLines(path), _Reader()
+    lines, reader = WholeLines(path), _Reader(folder)
     with _collector_paused():
         _read_all(path, lines, reader)
     return reader.past(lines.torn_bytes)
@@ -176,9 +180,10 @@ class _OutOfOrderError(ValueError):
 
 
 class _Reader:
-    """Takes the lines of a log one by one."""
+    """Takes the lines of the log of a run folder one by one."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._start: StudyStart | None = None
         self._history: StudyHistory | None = None
         self._spells: dict[str, _Spell] = {}
@@ -243,15 +248,24 @@ class _Reader:
 
     def _add(self, line: TrialLine, history: StudyHistory) -> None:
         """A trial starts, measures or ends."""
-        event = line.content
+        event: Event = line.content
         if isinstance(event, TrialSpec):
             self._shared.share(event.config)
-        elif isinstance(event, TrialResult) and event.final != (line.event == "trial-ended"):
-            raise _OutOfOrderError(f"'{line.event}' is of a trial that {'had ended' if event.final else 'goes on'}")
+            places = {"folder": self._here(event.folder), "checkpoint": self._here(event.checkpoint)}
+            event = event.model_copy(update=places)
+        elif isinstance(event, TrialResult):
+            if event.final != (line.event == "trial-ended"):
+                raise _OutOfOrderError(f"'{line.event}' is of a trial that {'had ended' if event.final else 'goes on'}")
+            event = event.model_copy(update={"folder": self._here(event.folder)})
         spell = self._enter(line.phase)
         _raise(history.phase(line.phase).why_not(event))
         history.add(event, line.phase)
         spell.add(event, line.time)
+
+    def _here(self, place: str | None) -> str | None:
+        """Returns where a file of a trial is now: the run folder may have been moved, or the current folder changed."""
+        inside = None if place is None else _IN_RUN_FOLDER.search(place)
+        return place if inside is None else str(self._folder / inside[0])
 
     def _enter(self, phase: str) -> _Spell:
         """Phases of a session follow each other."""
