@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from textune import commands
 from textune.records import StudyRecord, TrialRecord
+from textune.surroundings import as_before
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +64,7 @@ class Study:
 
         return trials_frame(self.record)
 
+    @as_before()
     def report(self) -> Path:
         """Writes `report.html` anew and returns its path."""
         return commands.report(self.folder)
@@ -76,11 +78,13 @@ class Study:
         labels = self.pipeline.labels
         return [labels[index] for index in self.predict_proba(texts).argmax(1).tolist()]
 
+    @as_before()
     def predict_proba(self, texts: Iterable[Any]) -> NDArray[np.float32]:
         """Returns probabilities, a row per text and a column per class (`study.pipeline.config.classes`)."""
         return self.pipeline.predict(texts)
 
     @cached_property
+    @as_before()
     def pipeline(self) -> Pipeline:
         """The model of `best`, with its tokenizer and classes."""
         from textune.serve.predict import find_pipeline
@@ -88,6 +92,7 @@ class Study:
         return find_pipeline(self.folder, allow_plugins=self.allow_plugins)
 
 
+@as_before()
 def run(
     study: str | Path | Mapping[str, Any],
     data: Any = None,
@@ -99,6 +104,8 @@ def run(
     allow_plugins: bool = False,
 ) -> Study:
     """Runs a study and returns it.
+
+    What is the whole program's is left as it was: environment, threads, warnings, random states, signal handlers.
 
     Args:
         study: a study file, or the study as a mapping.

@@ -18,7 +18,6 @@ from textune.config.load import LoadedStudy
 from textune.config.study import METRICS
 from textune.data import Cache, Prepared
 from textune.devices import compute_on
-from textune.execution.attempt import limit_threads
 from textune.facts import Facts
 from textune.pipeline import SETTINGS, Pipeline
 from textune.readings import count_reading
@@ -30,6 +29,7 @@ from textune.storage import (
     written_atomically,
 )
 from textune.study import ASKED_TO_STOP, StopSignals
+from textune.surroundings import limited_threads
 from textune.temporary import remove_folder
 from textune.tracking.base import Event, Tracker
 from textune.tracking.log import EventLog
@@ -100,17 +100,19 @@ def hand_over(
             _place(source, folder.best, keep)
         return record
     compute_on("cuda:0" if execution.gpus() else "cpu")
-    limit_threads(execution.threads_per_trial)  # as in a trial: the same numbers, and no slower for small models
+    import torch  # noqa: F401 - before its threads are limited, so that it knows how many it had
+
     try:
-        if not is_there:
-            _train_again(chosen, record.in_full(chosen), loaded, prepared, cache, source, say, stop)
-        stop.check()
-        pipeline = Pipeline.load(source)
-        _place(source, folder.best, keep)
-        if record.state == "done" and len(prepared.splits.test):
-            test = _read_test(pipeline, prepared, facts, record.objective, folder, stop)
-            log.read_test(test)
-            record = record.model_copy(update={"test": test})
+        with limited_threads(execution.threads_per_trial):  # as in a trial: the same numbers, and no slower
+            if not is_there:
+                _train_again(chosen, record.in_full(chosen), loaded, prepared, cache, source, say, stop)
+            stop.check()
+            pipeline = Pipeline.load(source)
+            _place(source, folder.best, keep)
+            if record.state == "done" and len(prepared.splits.test):
+                test = _read_test(pipeline, prepared, facts, record.objective, folder, stop)
+                log.read_test(test)
+                record = record.model_copy(update={"test": test})
     except KeyboardInterrupt:
         return _interrupted(record)
     if record.state == "done" and keep != "all":

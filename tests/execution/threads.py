@@ -4,10 +4,11 @@ import queue
 import threading
 
 from textune.errors import FatalError
-from textune.execution.attempt import Attempt, limit_threads
+from textune.execution.attempt import Attempt
 from textune.execution.base import Executor, ExecutorConfig
 from textune.records import TrialResult
 from textune.registry import register
+from textune.surroundings import limit_threads
 
 
 class ThreadsExecutor(Executor):

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from textune.data.tables import Table, shortest_floats
 from textune.data.text_columns import SEPARATOR, TextColumns, column_names
 from textune.errors import DataError, MissingDependencyError, plain
 from textune.registry import register
+from textune.surroundings import hushed
 from textune.temporary import scratch_folder
 
 if TYPE_CHECKING:
@@ -141,6 +143,24 @@ def _cells(rows: Dataset, column: str) -> list[Any]:
     return shortest_floats(rows[column], np.float16 if width == "float16" else np.float32)
 
 
+def _library() -> Any:
+    try:
+        import datasets
+    except ModuleNotFoundError as error:
+        if error.name != "datasets":
+            raise
+        raise MissingDependencyError("data kind 'hub'", "datasets", "hub") from error
+    return datasets
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    datasets = _library()
+    with hushed(datasets.logging, datasets):
+        yield
+
+
+@_quiet()
 def _splits(folder: Path, subset: str | None, scratch: Path) -> Mapping[str, Dataset]:
     """Opens what lies in a folder: a set as saved, as the library keeps it in its cache, or files of data.
 
@@ -173,9 +193,9 @@ def _kept_by_the_library(folder: Path) -> dict[str, Dataset]:
     return splits
 
 
+@_quiet()
 def _in_hub_cache(name: str, revision: str | None) -> Path | None:
     """Returns what `hf download` left of a data set."""
-    _library()
     from huggingface_hub import snapshot_download
 
     try:
@@ -212,15 +232,3 @@ def _in_library_cache(name: str, subset: str | None, revision: str | None) -> Pa
             plain(f"of '{name}' the cache {root} holds {', '.join(names)}; set data.subset to the one that is meant")
         )
     return max(wanted, key=lambda entry: entry.stat().st_mtime, default=None)
-
-
-def _library() -> Any:
-    try:
-        import datasets
-    except ModuleNotFoundError as error:
-        if error.name != "datasets":
-            raise
-        raise MissingDependencyError("data kind 'hub'", "datasets", "hub") from error
-    datasets.disable_progress_bars()
-    datasets.logging.set_verbosity_error()
-    return datasets

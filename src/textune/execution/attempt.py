@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import time
 import traceback
 from collections.abc import Generator, Sequence
@@ -17,7 +15,7 @@ from textune.memory import is_exhausted
 from textune.records import EndReason, Progress, TrialResult, TrialSpec
 from textune.storage import is_disk_full, redact
 
-__all__ = ["LOG_NAME", "Attempt", "limit_threads", "result_so_far"]
+__all__ = ["LOG_NAME", "Attempt", "result_so_far"]
 
 LOG_NAME = "log.txt"
 """What a trial printed, and the traceback if it crashed; in its attempt folder."""
@@ -110,14 +108,6 @@ def result_so_far(
         seconds_per_epoch=seconds / len(progress) if progress else None,
         folder=spec.folder,
     )
-
-
-def limit_threads(threads: int) -> None:
-    """Limits the processor threads of this process, as far as libraries can be told."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
 
 
 def _end_of(error: BaseException) -> tuple[EndReason, str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import ExitStack
 
 from textune.devices import compute_on, gpu_answers
 from textune.errors import FatalError
-from textune.execution.attempt import Attempt, limit_threads
+from textune.execution.attempt import Attempt
 from textune.execution.base import Evaluate, Event, Executor, ExecutorConfig
 from textune.execution.process_memory import DataLimit, Growth
 from textune.memory import release_memory
 from textune.records import EndReason, TrialResult, TrialSpec
 from textune.registry import register
+from textune.surroundings import limited_threads
 
 __all__ = ["SerialConfig", "SerialExecutor"]
 
@@ -35,14 +37,15 @@ class SerialExecutor(Executor):
         self._stopped: TrialResult | None = None
         self._undecided = self._gpu_failed = False
         self._growth = Growth()
+        self._limited = ExitStack()
 
     def submit(self, spec: TrialSpec) -> None:
         assert self._attempt is None, "the only slot is taken"
-        limit_threads(self._threads)
+        for module in getattr(self._evaluate, "preload", ()):  # it is not memory that the trial takes
+            importlib.import_module(module)
+        self._limited.close()
+        self._limited.enter_context(limited_threads(self._threads))
         compute_on("cuda:0" if self._on_gpu else "cpu")
-        if self._memory_bytes is not None:
-            for module in getattr(self._evaluate, "preload", ()):  # not to be counted as memory that the trial takes
-                importlib.import_module(module)
         self._attempt = Attempt(self._evaluate, spec, self._memory_bytes, on_gpu=self._on_gpu)
 
     def wait(self, timeout_seconds: float | None = None) -> list[Event]:  # noqa: ARG002 - a step takes what it takes
@@ -81,6 +84,7 @@ class SerialExecutor(Executor):
         if self._attempt is not None:
             self._attempt.close()
         self._attempt = self._stopped = None
+        self._limited.close()
 
 
 @register("executor", "serial")

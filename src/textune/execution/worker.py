@@ -24,13 +24,14 @@ from pathlib import Path
 
 from textune.devices import gpu_answers, see_only
 from textune.errors import FatalError
-from textune.execution.attempt import LOG_NAME, Attempt, limit_threads
+from textune.execution.attempt import LOG_NAME, Attempt
 from textune.execution.base import Evaluate
 from textune.execution.process_memory import Growth
 from textune.execution.start import forget_safe_path
 from textune.memory import release_memory
 from textune.records import EndReason, TrialResult, TrialSpec
 from textune.storage import redact, write_atomically
+from textune.surroundings import limit_threads
 
 __all__ = ["Message", "receive", "send", "work"]
 

@@ -25,6 +25,7 @@ from textune.models.base import PADDING
 from textune.models.nets.base import Encoder
 from textune.models.nets.bert import PackedBert, Unsupported
 from textune.models.nets.library import LibraryForward
+from textune.surroundings import hushed
 
 if TYPE_CHECKING:
     from textune.models.transformer import TransformerConfig
@@ -161,10 +162,13 @@ def _name(config: TransformerConfig) -> str:
 
 
 def _module(config: TransformerConfig, num_tokens: int | None) -> Any:
-    quiet: Any = transformers.utils.logging
+    logging: Any = transformers.utils.logging
+    with hushed(logging, logging):  # that the checkpoint has a head of its own is no news
+        return _loaded(config, num_tokens)
+
+
+def _loaded(config: TransformerConfig, num_tokens: int | None) -> Any:
     library: Any = transformers.AutoModel
-    quiet.disable_progress_bar()
-    quiet.set_verbosity_error()  # that the checkpoint has a head of its own is no news
     settings: dict[str, Any] = {"dtype": torch.float32}
     if device().type == "cpu":
         # Fused attention takes 1.06 to 1.10 times as long in bf16 (MiniLM, 24 to 192 tokens, a core with AMX, 2026-11).
