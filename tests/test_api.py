@@ -240,3 +240,14 @@ class WrappedConfig(EncoderConfig):
             textune.load(tmp_path / "run").predict(["a good day"])
         loaded = textune.load(tmp_path / "run", allow_plugins=True)
         assert loaded.predict_proba(["a good day"]).shape == (1, 2)
+
+
+def test_a_study_of_a_frame_goes_on_wherever_the_frame_is_cached(settings, tmp_path, monkeypatch):
+    """Its rows are compared, not their place, which is another one after an update, too."""
+    monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path / "before"))
+    textune.run(settings, DATA, out=tmp_path / "run", overrides=["search.trials=1"], quiet=True)
+    monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path / "after"))
+    study = textune.run(settings, DATA, out=tmp_path / "run", overrides=["search.trials=2"], quiet=True)
+    assert len(study.record.trials) == 2
+    with pytest.raises(RunFolderError, match="the data changed since the study began"):
+        textune.run(settings, DATA[6:], out=tmp_path / "run", overrides=["search.trials=3"], quiet=True)

@@ -53,7 +53,7 @@ from textune.data.tables import (
     text_files,
     whole_characters,
 )
-from textune.data.tables.stored import STORED, stored_lines
+from textune.data.tables.stored import STORED, is_frame, stored_lines
 from textune.data.text_columns import SEPARATOR, TextColumns, joined, text_names
 from textune.data.tokenizer import CharactersConfig, WordsConfig, encode
 from textune.data.values import as_texts, typed_label
@@ -122,6 +122,7 @@ __all__ = [
     "frame_as_table",
     "holds_dates",
     "is_folder",
+    "is_frame",
     "is_url",
     "joined",
     "lines",

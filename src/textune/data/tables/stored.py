@@ -13,7 +13,7 @@ from textune.data.reading import Reading
 from textune.data.tables.table import Table, replace_halves
 from textune.errors import DataError
 
-__all__ = ["STORED", "is_stored", "lost", "read_stored", "stored_lines"]
+__all__ = ["STORED", "is_frame", "is_stored", "lost", "read_stored", "stored_lines"]
 
 STORED = "stored-frame"
 """The name of the file."""
@@ -23,6 +23,11 @@ DATE = "date"
 
 def is_stored(place: str) -> bool:
     return not is_url(place) and Path(place).name == STORED
+
+
+def is_frame(place: str) -> bool:
+    """Whether a path is that of a frame in the cache, as it is stored now or as it was until it had a name there."""
+    return Path(place).parent.name.startswith("frame-") and Path(place).name in {STORED, "rows.jsonl"}
 
 
 def stored_lines(table: Table) -> Iterator[bytes]:
