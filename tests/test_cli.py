@@ -80,7 +80,7 @@ class TestAWrongStudy:
             (("kinds", "encodr"), "there is no such role; did you mean 'encoder'?"),
             (("init", "nope.csv", "--label", "x"), "there is no file 'nope.csv'"),
             (("shwo",), "No such command 'shwo'"),
-            (("init", "reviews.csv"), "--label"),
+            (("init", "reviews.csv", "--label"), "--label"),
             (("predict", "run", "texts.csv", "--format", "xml"), "'csv', 'jsonl'"),
         ],
     )

@@ -299,6 +299,18 @@ class TestTheFormat:
         assert columns(tmp_path / "x.csv", reading) == columns(tmp_path / "SMS", reading) == {"text": ["a"]}
 
 
+def test_a_parquet_file_that_has_other_rows_than_it_says_is_refused(tmp_path):
+    pq.write_table(pa.table({"text": ["a", "b", "c"] * 40}), tmp_path / "x.parquet", row_group_size=50)
+    content = (tmp_path / "x.parquet").read_bytes()
+    metadata, footer = (
+        content[-8 - int.from_bytes(content[-8:-4], "little") :],
+        b"\x16\xf0\x01",
+    )  # 120, as Thrift has it
+    (tmp_path / "x.parquet").write_bytes(content[: -len(metadata)] + metadata.replace(footer, b"\x16\xf2\x01", 1))
+    with pytest.raises(DataError, match=r"is damaged, .*: it says that it has 121 rows, and has 120"):
+        read_table(str(tmp_path / "x.parquet"))
+
+
 def test_a_parquet_column_that_is_there_twice_matters_only_where_it_is_used(tmp_path):
     names = ["text", "label", "text", "x", "x"]
     table = pa.Table.from_arrays([pa.array([f"{name}{place}"]) for place, name in enumerate(names)], names=names)

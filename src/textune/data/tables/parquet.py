@@ -84,6 +84,8 @@ def _read(
             if num_bytes > reading.max_bytes:
                 raise too_large(name, reading, "bytes of values")
             num_rows += len(batch)
+        if asked and num_rows != file.metadata.num_rows:
+            raise ValueError(f"it says that it has {file.metadata.num_rows:,} rows, and has {num_rows:,}")
         return columns, header, file.metadata.num_rows
 
 
