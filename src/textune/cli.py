@@ -123,6 +123,15 @@ def _echo(text: object, end: str = "\n", to: TextIO | None = None) -> None:
     print(text, end=end, file=to or sys.stdout, flush=True)
 
 
+def _echo_path(path: Path) -> None:
+    """Prints a path: as it is for a program that reads a pipe, and so that it cannot steer a terminal."""
+    _echo(_harmless(path) if _is_terminal() else path)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
 def _write_as_file() -> None:
     """Makes a pipe UTF-8, as files are: what goes through is for a program or a file, and must lose nothing."""
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
@@ -164,7 +173,7 @@ def run(
     finished = commands.run(
         study, out=out, fresh=fresh, overrides=overrides or (), quiet=quiet, allow_plugins=allow_plugins
     )
-    _echo(finished.folder.path)
+    _echo_path(finished.folder.path)
     raise typer.Exit(finished.exit_code)
 
 
@@ -200,7 +209,7 @@ def fidelity(
     )
     if measured.found is not None:
         _print_json(measured.found) if as_json else _print(fidelity_table(measured.found))
-        _echo(measured.folder.fidelity_page, to=sys.stderr)
+        _echo(_harmless(measured.folder.fidelity_page), to=sys.stderr)
     raise typer.Exit(measured.exit_code)
 
 
@@ -293,7 +302,7 @@ def list_runs(folder: Annotated[Path, typer.Argument(metavar="FOLDER")] = Path("
     for line in lines:
         _echo(_harmless(line))
     if not lines:
-        _echo(f"there are no run folders in {folder}", to=sys.stderr)
+        _echo(_harmless(f"there are no run folders in {folder}"), to=sys.stderr)
 
 
 @app.command()
@@ -301,7 +310,7 @@ def report(run: RunFolder) -> None:
     """Write RUN/report.html anew and print its path."""
     from textune import commands
 
-    _echo(commands.report(run))
+    _echo_path(commands.report(run))
 
 
 @app.command()
@@ -373,7 +382,7 @@ def cache(clear: Annotated[bool, typer.Option("--clear", help="Delete what it ho
     """Show where prepared data is cached and how large it is."""
     from textune import commands
 
-    _echo(commands.cache(clear=clear))
+    _echo(_harmless(commands.cache(clear=clear)))
 
 
 def _print(renderable: Any) -> None:

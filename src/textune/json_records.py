@@ -16,6 +16,7 @@ __all__ = [
     "Comparison",
     "Confirmation",
     "Details",
+    "FidelityFindings",
     "FoldDetails",
     "Header",
     "Interval",
@@ -223,3 +224,50 @@ class Details(TypedDict, total=False):
     folds: list[FoldDetails] | None
     num_parameters: float | None
     examples_per_second: float | None
+
+
+@with_config(_OPEN)
+class Correlation(TypedDict):
+    """A rank correlation and its interval; None where there is none."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float
+
+
+@with_config(_OPEN)
+class ShortForm(TypedDict):
+    """What one short form is worth; `short` are its settings, none those of training in full."""
+
+    form: str
+    short: dict[str, float]
+    cost: float
+    kendall: Correlation
+    spearman: Correlation
+    regret: float
+    regret_bound: float
+
+
+@with_config(_OPEN)
+class TrainedConfiguration(TypedDict):
+    """A configuration trained in full; its valid loss by epoch."""
+
+    number: int
+    params: dict[str, Any]
+    values: list[float | None]
+    valid_loss: list[float]
+
+
+@with_config(_OPEN)
+class FidelityFindings(TypedDict):
+    """What `fidelity.json` holds."""
+
+    name: str
+    objective: dict[str, str]
+    margin: float
+    recommended: dict[str, float] | None
+    ceiling: ShortForm
+    forms: list[ShortForm]
+    configurations: list[TrainedConfiguration]
+    notes: list[str]

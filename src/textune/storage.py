@@ -26,6 +26,7 @@ __all__ = [
     "folder_written_atomically",
     "full_disk_told",
     "is_disk_full",
+    "is_in_use",
     "locked",
     "redact",
     "write_atomically",
@@ -149,6 +150,21 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def is_in_use(folder: Path) -> bool:
+    """Whether a process holds the lock of a folder; also where one of another machine held it last, as nobody knows."""
+    try:
+        file = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return _host(os.read(file, 1000)) not in (None, socket.gethostname())
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+
+
 class FolderLock:
     """Keeps other processes out of a folder until it is released; the kernel releases it when this process ends.
 
@@ -168,15 +184,22 @@ class FolderLock:
             raise RunFolderError(
                 f"{folder} cannot be written: {error.strerror}; name another one with --out"
             ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self._lock():
             owner = _owner(os.read(self._file, 1000))
             self.release()
-            raise RunFolderError(f"{folder} is in use by {owner}; wait until it ends, or stop it") from None
+            raise RunFolderError(f"{folder} is in use by {owner}; wait until it ends, or stop it")
         os.ftruncate(self._file, 0)
         me = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
         os.write(self._file, dump_json(me).encode())
+
+    def _lock(self) -> bool:
+        """Takes the lock, or returns False; whoever only looks (`is_in_use`) has it for a moment."""
+        for _ in range(5):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            time.sleep(0.02)
+        return False
 
     def release(self) -> None:
         """Idempotent. The file stays: removing it would let two others lock two different files of that name."""
@@ -189,6 +212,14 @@ class FolderLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _host(content: bytes) -> str | None:
+    """Returns the machine that a lock file names, None where it names none."""
+    try:
+        return str(json.loads(content)["host"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _owner(content: bytes) -> str:
