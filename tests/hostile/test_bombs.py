@@ -8,33 +8,40 @@ import subprocess
 import sys
 import zipfile
 import zlib
+from pathlib import Path
 
 import openpyxl
 import pytest
 
 READ = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 from textune.data import FilesConfig
 from textune.errors import DataError
+from textune.memory import status_bytes
+from textune.serve.predict import read_input
 import openpyxl, pyarrow.parquet
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 FilesConfig(path="small.csv").load([Path(sys.argv[1])], 0)
-before = peak()
+Path("/proc/self/clear_refs").write_text("5")  # the peak starts here, not with that of the parent; see proc(5)
+before = status_bytes("VmRSS")
 try:
-    said = len(FilesConfig(path=sys.argv[2], max_bytes=int(sys.argv[3])).load([Path(sys.argv[1])], 0))
+    if sys.argv[4] == "predict":
+        said = len(read_input(str(Path(sys.argv[1]) / sys.argv[2]), sys.stdin.buffer).texts)
+    else:
+        said = len(FilesConfig(path=sys.argv[2], max_bytes=int(sys.argv[3])).load([Path(sys.argv[1])], 0))
 except DataError as error:
     said = str(error)
-print(json.dumps([said, peak() - before]))
+print(json.dumps([said, status_bytes("VmHWM") - before]))
 """
 MB = 10**6
 
+pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system does not tell the peak")
 
-def read(folder, name, max_bytes):
+
+def read(folder, name, max_bytes, way="run"):
     """Returns what was said of a file, or its number of rows, and the memory that reading it took, in bytes."""
     (folder / "small.csv").write_text("text,label\na,b\nc,d\n")
-    command = [sys.executable, "-c", READ, str(folder), name, str(max_bytes)]
+    command = [sys.executable, "-c", READ, str(folder), name, str(max_bytes), way]
     said, memory = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
     return said, memory
 
@@ -65,6 +72,21 @@ def test_a_gigabyte_in_a_megabyte(tmp_path, name, start, unit, times):
     assert f"{name} holds more than 10,000,000 bytes once it is decompressed; " in said
     assert "raise data.max_bytes" in said
     assert memory < (150 if "rows" in name else 60) * MB, "rows of two short fields take ten times their bytes"
+
+
+@pytest.mark.parametrize("way", ["run", "predict"])
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_rows_take_at_most_three_times_their_file(tmp_path, ending, way):
+    """As `benchmarks/reading_memory.py` has it for a million rows."""
+    path = tmp_path / f"rows.{ending}"
+    rows = [(f"{number} {'some words of a review ' * 4}", f"class {number % 5}") for number in range(60_000)]
+    with path.open("w", encoding="utf-8") as file:
+        file.write("text,label\n" if ending == "csv" else "")
+        for text, label in rows:
+            file.write((f"{text},{label}" if ending == "csv" else json.dumps({"text": text, "label": label})) + "\n")
+    num_rows, memory = read(tmp_path, path.name, 10**9, way)
+    assert num_rows == len(rows)
+    assert memory < 3 * path.stat().st_size + 4 * MB  # some buffers do not grow with the file
 
 
 def test_a_line_without_end_is_refused_whatever_the_limit(tmp_path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -145,15 +146,15 @@ class Part:
         grouping = [self._parsed(column, "group", parse_label) for column in column_names(config.group or ())]
         groups = list(zip(*grouping, strict=True)) if grouping else None
         splits = self._splits(config.split) if given == UNASSIGNED else None
-        kept = [row for row in range(len(table)) if self._usable(row, texts, labels, dates)]
-        self.kept_N = np.array(kept, dtype=np.int64)
-        self.texts = [texts[row] or "" for row in kept]
-        self.labels: list[str] = [labels[row] for row in kept]
-        self.label_types = self._types(config.label, kept)
-        self.dates: list[date | None] | None = [dates[row] for row in kept] if dates else None
-        self.groups: list[Group] | None = [groups[row] for row in kept] if groups else None
-        self.splits: list[int] = [splits[row] if splits else given for row in kept]
-        self.replaced = [row for row in kept if row in table.replaced]
+        usable = [self._usable(row, texts, labels, dates) for row in range(len(table))]
+        self.kept_N = np.flatnonzero(usable)
+        self.texts = [text or "" for text in compress(texts, usable)]
+        self.labels: list[str] = list(compress(labels, usable))
+        self.label_types = self._types(config.label, usable)
+        self.dates: list[date | None] | None = list(compress(dates, usable)) if dates else None
+        self.groups: list[Group] | None = list(compress(groups, usable)) if groups else None
+        self.splits: list[int] = list(compress(splits, usable)) if splits else [given] * len(self.texts)
+        self.replaced = sorted(row for row in table.replaced if usable[row])
 
     def _usable(self, row: int, texts: Sequence[Any], labels: list[Any], dates: Sequence[Any] | None) -> bool:
         for reason, column in (("no text", texts), ("no label", labels), ("no date", dates)):
@@ -168,10 +169,10 @@ class Part:
     def _parsed(self, column: str, setting: str, parse: Callable[[Any], Any]) -> list[Any]:
         return parse_cells(self._column(column, setting), parse, partial(self.table.cell, column))
 
-    def _types(self, column: str, rows: Sequence[int]) -> set[type]:
+    def _types(self, column: str, usable: Sequence[bool]) -> set[type]:
         """Returns the types of cells that are not missing; a text of a file that has nothing but texts says nothing."""
-        cells = self.table.columns[column]
-        return {type(plain_value(cells[row])) for row in rows} - (set() if self.table.typed else {str})
+        cells = compress(self.table.columns[column], usable)
+        return {type(plain_value(cell)) for cell in cells} - (set() if self.table.typed else {str})
 
     def _splits(self, column: str | None) -> list[int] | None:
         """Reads the split column; one that is not named counts only where one of its values is a split."""

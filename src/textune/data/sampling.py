@@ -20,6 +20,8 @@ __all__ = ["deal", "fingerprinted", "sample", "take"]
 
 Ids = NDArray[np.int64]
 
+TEXTS_AT_ONCE = 4_096
+
 _ROUNDING = 1e-9
 
 
@@ -120,7 +122,8 @@ def fingerprinted(rows: Rows) -> Rows:
     digest = hashlib.sha256()
     digest.update(repr(rows.classes).encode())
     digest.update(np.fromiter(map(len, rows.texts), dtype=np.int64, count=len(rows)).tobytes())
-    digest.update("".join(rows.texts).encode(errors="surrogatepass"))
+    for start in range(0, len(rows), TEXTS_AT_ONCE):  # all of them joined would be another copy of the data
+        digest.update("".join(rows.texts[start : start + TEXTS_AT_ONCE]).encode(errors="surrogatepass"))
     for column in (rows.labels_N, rows.split_N, rows.groups_N, rows.dates_N, rows.scored_N):
         digest.update(b"-" if column is None else np.ascontiguousarray(column).tobytes())
     return replace(rows, fingerprint=digest.hexdigest())

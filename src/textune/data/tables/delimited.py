@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection
+from array import array
+from collections.abc import Callable, Collection
 from typing import Any
 
 from textune.data.content import LONGEST_LINE, lines
 from textune.data.reading import Reading, either
 from textune.data.tables.header import Header
-from textune.data.tables.table import Table, replace_halves
+from textune.data.tables.table import Table, replace_halves, sharing
 from textune.errors import DataError
 from textune.storage import redact
 
@@ -28,8 +29,8 @@ def read_delimited(place: str, wanted: Collection[str] | None, reading: Reading,
         strict=True,
     )
     header: Header | None = None
-    kept: list[tuple[int, list[str]]] = []
-    numbers: list[int] = []
+    kept: list[tuple[int, Callable[[str], str], list[str]]] = []
+    numbers = array("q")
     line = 1
     try:
         for row in reader:
@@ -37,13 +38,14 @@ def read_delimited(place: str, wanted: Collection[str] | None, reading: Reading,
             if header is None and "".join(row).strip():
                 header = Header(name, row, reading)
                 _fitted(row, header, f"{name}, line {line}", delimiter)
-                kept = [(index, []) for index, column in enumerate(header.names) if wanted is None or column in wanted]
+                indices = (index for index, column in enumerate(header.names) if wanted is None or column in wanted)
+                kept = [(index, sharing(), []) for index in indices]
                 is_data = not reading.header
             if is_data and header is not None:
                 fits = len(row) == len(header.names)
                 fields = row if fits else _fitted(row, header, f"{name}, line {line}", delimiter)
-                for index, values in kept:
-                    values.append(fields[index])
+                for index, shared, values in kept:
+                    values.append(shared(fields[index]))
                 numbers.append(line)
             line = reader.line_num + 1
     except csv.Error as error:
@@ -52,7 +54,7 @@ def read_delimited(place: str, wanted: Collection[str] | None, reading: Reading,
         raise DataError(f"{name} is empty")
     if not numbers:
         raise DataError(f"{name} has a header and no rows")
-    columns: dict[str, list[Any]] = {header.names[index]: values for index, values in kept}
+    columns: dict[str, list[Any]] = {header.names[index]: values for index, _, values in kept}
     replaced = replace_halves(columns, reading)
     return Table(name, header.names, columns, "line", numbers, replaced, header.repeated, header.divider, typed=False)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from textune.data.content import lines
 from textune.data.reading import Reading
-from textune.data.tables.table import Table, has_half_a_character, refuse_many, replace_halves
+from textune.data.tables.table import Table, has_half_a_character, refuse_many, replace_halves, sharing
 from textune.errors import DataError
 from textune.storage import redact
 
@@ -41,20 +42,24 @@ def records_as_table(
         DataError: there is no object, or its names are too many or no text.
     """
     names: dict[str, None] = {}
-    records: list[dict[str, Any]] = []
-    numbers: list[int] = []
+    columns: dict[str, list[Any]] = {}
+    kept: list[tuple[str, Callable[[Any], Any], list[Any]]] = []
+    numbers = array("q")
     for number, record in numbered:
         if not record.keys() <= names.keys():
             names.update(dict.fromkeys(record))
             for key in record:
                 if has_half_a_character(key):
                     raise DataError(f"{name}, {unit} {number} names a column with half of a surrogate pair; mend it")
+                if key not in columns and (wanted is None or key in wanted):
+                    columns[key] = [None] * len(numbers)
+                    kept.append((key, sharing(), columns[key]))
             refuse_many(name, len(names))
-        records.append(record if wanted is None else {key: record[key] for key in wanted if key in record})
+        for key, shared, cells in kept:
+            cells.append(shared(record.get(key)))
         numbers.append(number)
-    if not records:
+    if not numbers:
         raise DataError(f"{name} is empty")
-    columns = {key: [record.get(key) for record in records] for key in names if wanted is None or key in wanted}
     return Table(name, tuple(names), columns, unit, numbers, replace_halves(columns, reading))
 
 

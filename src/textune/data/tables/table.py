@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ __all__ = [
     "has_half_a_character",
     "refuse_many",
     "replace_halves",
+    "sharing",
     "shortest_floats",
     "whole_characters",
 ]
@@ -24,6 +25,9 @@ __all__ = [
 T = TypeVar("T")
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+
+MOST_SHARED = 4_096
+"""Texts of a column of which each is kept once."""
 
 MOST_COLUMNS = 10_000
 """What a table may have; rows are read into as many lists."""
@@ -86,6 +90,19 @@ class Table:
     def cell(self, column: str, row: int) -> str:
         """Returns where a cell is."""
         return f"{self.where(row)}: column '{column}'"
+
+
+def sharing() -> Callable[[T], T]:
+    """Returns what gives equal texts of a column as one object, so that a column of labels takes no text per row."""
+    known: dict[Any, Any] = {}
+
+    def shared(value: T) -> T:
+        if not isinstance(value, str):
+            return value
+        found: T = known.setdefault(value, value) if len(known) < MOST_SHARED else known.get(value, value)
+        return found
+
+    return shared
 
 
 def refuse_many(name: str, num_columns: int) -> None:
