@@ -19,7 +19,7 @@ from textune.data.prepare import forget
 from textune.errors import FatalError
 from textune.storage import written_atomically
 
-BUILT = b"what was built, " * 100
+BUILT = b"what was built, " * 1000
 
 
 def writes(folder: Path):
@@ -36,10 +36,20 @@ def rewrite(path: Path, content: bytes):
     os.utime(path, ns=(0, time.time_ns() + 10**9))  # clocks of file systems are coarse
 
 
+def at_the_same_time(path: Path, content: bytes):
+    """As a disk does it that is at fault."""
+    stat = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
 DAMAGE = {
     "cut off": lambda entry: os.truncate(entry / "data", 10),
     "emptied": lambda entry: rewrite(entry / "data", b""),
     "changed at equal length": lambda entry: rewrite(entry / "data", BUILT[:-1] + b"!"),
+    "zeros, at the same time": lambda entry: at_the_same_time(entry / "data", bytes(len(BUILT))),
+    "a beginning of zeros, at the same time": lambda entry: at_the_same_time(entry / "data", bytes(9) + BUILT[9:]),
+    "an end of zeros, at the same time": lambda entry: at_the_same_time(entry / "data", BUILT[:-9] + bytes(9)),
     "zeros": lambda entry: rewrite(entry / "data", bytes(len(BUILT))),
     "a file gone": lambda entry: (entry / "more").unlink(),
     "a folder for a file": lambda entry: ((entry / "more").unlink(), (entry / "more").mkdir()),
@@ -112,6 +122,20 @@ def test_data_at_hand_is_read_again_when_its_entry_is_damaged(cache, tmp_path):
     content = (entry / "ids.npy").read_bytes()
     rewrite(entry / "ids.npy", content[:-8] + bytes(8))
     np.testing.assert_array_equal(data.fold(0)[1].ids_L, ids)
+
+
+@pytest.mark.parametrize("name", ["labels_N.npy", "texts.npy", "offsets.npy"])
+def test_rows_at_hand_are_read_again_when_their_entry_is_damaged(cache, tmp_path, name):
+    (tmp_path / "x.csv").write_text("text,label\n" + "a good day,yes\na bad one,no\n" * 20)
+    os.utime(tmp_path / "x.csv", (0, 0))
+    rows = prepared(cache, tmp_path).rows
+    texts, labels_N = list(rows.texts), rows.labels_N.tolist()
+    (entry,) = cache.root.glob("rows-*")
+    size = (entry / name).stat().st_size
+    with (entry / name).open("r+b") as file:  # in place, so that what is mapped changes
+        file.write(bytes(size))
+    again = prepare(FilesConfig(path="x.csv"), GivenConfig(), WordsConfig(), 0, [tmp_path], cache).rows
+    assert (list(again.texts), again.labels_N.tolist()) == (texts, labels_N)
 
 
 KILLED = """

@@ -27,7 +27,10 @@ LEAST_AGE_SECONDS = 3600
 WAIT_SECONDS = 0.1
 
 CONTENTS = ".contents.json"
-"""File name → size in bytes, time of change in ns and CRC-32 of each file of an entry."""
+"""File name → size in bytes, time of change in ns, and CRC-32 of the whole file and of its ends."""
+
+END_BYTES = 4096
+"""Of a file's beginning and end, that are read each time its entry is found: zeros do not change its size."""
 
 
 def content_key(kind: str, *parts: Any) -> str:
@@ -222,19 +225,21 @@ def _is_open_file(path: Path, descriptor: int) -> bool:
 
 
 def _file_told(path: Path) -> list[int]:
-    """Forces a file to disk, or a power cut after the rename leaves zeros; returns its size, time and checksum."""
+    """Forces a file to disk, or a power cut after the rename leaves zeros; returns its size, time and checksums."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         stat = os.fstat(file.fileno())
-    return [stat.st_size, stat.st_mtime_ns, _file_checksum(path)]
+    return [stat.st_size, stat.st_mtime_ns, _file_checksum(path), _ends_checksum(path)]
 
 
 def _is_sound(entry: Path) -> bool:
-    """Whether the files of an entry are those that were built. Only one that was touched since is read for it."""
+    """Whether the files of an entry are those that were built. Only one that was touched since is read whole for it."""
     try:
-        for name, (size, changed, checksum) in json.loads((entry / CONTENTS).read_bytes()).items():
+        for name, (size, changed, checksum, ends) in json.loads((entry / CONTENTS).read_bytes()).items():
             stat = (entry / name).stat()
-            if stat.st_size != size or (stat.st_mtime_ns != changed and _file_checksum(entry / name) != checksum):
+            if stat.st_size != size or _ends_checksum(entry / name) != ends:
+                return False
+            if stat.st_mtime_ns != changed and _file_checksum(entry / name) != checksum:
                 return False
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return False
@@ -246,6 +251,15 @@ def _file_checksum(path: Path) -> int:
     with path.open("rb") as file:
         while piece := file.read(2**20):
             checksum = zlib.crc32(piece, checksum)
+    return checksum
+
+
+def _ends_checksum(path: Path) -> int:
+    with path.open("rb", buffering=0) as file:
+        checksum = zlib.crc32(file.read(END_BYTES))
+        if (size := file.seek(0, os.SEEK_END)) > END_BYTES:
+            file.seek(max(END_BYTES, size - END_BYTES))
+            checksum = zlib.crc32(file.read(END_BYTES), checksum)
     return checksum
 
 

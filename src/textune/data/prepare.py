@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache as remembered
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, overload
@@ -168,8 +169,15 @@ class Prepared:
         return self._encoded[key]
 
     def is_current(self, folders: Sequence[Path]) -> bool:
-        """Whether the files that were read are still as they were; generated data always is."""
-        return self._files is None or _are_as_noted(self._files, folders, self._cache)
+        """Whether the files that were read, and what the cache holds of them, are as they were; generated data is."""
+        if self._files is None:
+            return True
+        is_sound = self._cache.find(self._rows_key) is not None
+        return is_sound and _are_as_noted(self._files, folders, self._cache)
+
+    @cached_property
+    def _rows_key(self) -> str:
+        return _rows_key(self.rows)
 
     @property
     def _split_key(self) -> str:
@@ -237,14 +245,18 @@ def load_rows(data: DataConfig, folders: Sequence[Path], seed: int, cache: Cache
     files = _identities(data.find(folders) or rows.sources)
     if files is None:
         return rows, None
-    places = hashlib.sha256(rows.in_source(np.arange(len(rows))).tobytes()).hexdigest()
-    key = content_key("rows", FORMAT, rows.fingerprint, places, rows.label_type)
+    key = _rows_key(rows)
     folder = cache.folder(key, lambda folder: _write_rows(rows, folder))
     told = {"sources": list(rows.sources), "skipped": dict(rows.skipped), "changed": dict(rows.changed)}
     note = {"rows": key, "files": files, **told}
     if all(float(changed) < (started - UNSETTLED_SECONDS) * 1e9 for *_, changed in files):
         cache.write_note(note_key, note)
     return _read_rows(folder, note), files
+
+
+def _rows_key(rows: Rows) -> str:
+    places = hashlib.sha256(rows.in_source(np.arange(len(rows))).tobytes()).hexdigest()
+    return content_key("rows", FORMAT, rows.fingerprint, places, rows.label_type)
 
 
 class _Texts(Sequence[str]):
