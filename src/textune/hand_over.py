@@ -113,10 +113,10 @@ def hand_over(
                 test = _read_test(pipeline, prepared, facts, record.objective, folder, stop)
                 log.read_test(test)
                 record = record.model_copy(update={"test": test})
+        if record.state == "done" and keep != "all":
+            _drop_models(record, folder)
     except KeyboardInterrupt:
         return _interrupted(record)
-    if record.state == "done" and keep != "all":
-        _drop_models(record, folder)
     return record
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -188,8 +187,7 @@ class RunFolder:
         return sorted((attempts, int(trial)) for attempts, trial in places if trial.isdecimal())
 
     def drop_model(self, trial: int, attempt: int = 1) -> None:
-        with contextlib.suppress(OSError):  # what cannot be removed is in nobody's way
-            remove_folder(self.model(trial, attempt))
+        remove_folder(self.model(trial, attempt))
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -95,8 +95,12 @@ def remove_folder(path: Path) -> None:
     if path.is_symlink():
         path.unlink()
     elif path.exists():
-        with temporary_folder(path) as aside:
-            path.rename(aside / path.name)
+        aside = _beside(path)
+        try:
+            path.rename(aside)
+        except OSError:
+            aside = path  # one by one, then
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _beside(path: Path) -> Path:
