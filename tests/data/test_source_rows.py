@@ -14,6 +14,8 @@ READERS = {
     "tsv": lambda path: pd.read_csv(path, sep="\t"),
     "jsonl": lambda path: pd.read_json(path, lines=True),
     "parquet": pd.read_parquet,
+    "json": pd.read_json,
+    "xlsx": pd.read_excel,
 }
 
 
@@ -29,6 +31,11 @@ def write(frame, path):
     ending = path.suffix.removeprefix(".")
     if ending == "parquet":
         frame.to_parquet(path)
+    elif ending == "json":
+        frame.to_json(path, orient="records")
+    elif ending == "xlsx":
+        blank = pd.DataFrame({"text": [None] * 2})
+        pd.concat([frame[:5], blank, frame[5:]]).to_excel(path, index=False)  # which pandas reads as rows
     elif ending == "jsonl":
         path.write_text(frame.to_json(orient="records", lines=True).replace("\n", "\n\n", 3))
     else:
@@ -62,6 +69,13 @@ def test_of_several_files_they_count_on_as_train_valid_and_test(tmp_path, max_ro
     assert_rows_are_found(rows, pd.concat(parts.values()))
     splits = GivenConfig().assign(rows, 1)
     assert rows.in_source(splits.test).min() >= 77
+
+
+def test_blank_rows_of_a_sheet_count_as_pandas_counts_them(tmp_path):
+    write(table(1, 40), tmp_path / "train.xlsx")
+    write(table(100, 10), tmp_path / "test.csv")
+    rows = FilesConfig(train="train.xlsx", test="test.csv").load([tmp_path], 1)
+    assert_rows_are_found(rows, pd.concat([pd.read_excel(tmp_path / "train.xlsx"), pd.read_csv(tmp_path / "test.csv")]))
 
 
 def test_they_stay_through_one_choice_after_another(tmp_path):

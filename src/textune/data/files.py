@@ -147,7 +147,9 @@ class Part:
         groups = list(zip(*grouping, strict=True)) if grouping else None
         splits = self._splits(config.split) if given == UNASSIGNED else None
         usable = [self._usable(row, texts, labels, dates) for row in range(len(table))]
-        self.kept_N = np.flatnonzero(usable)
+        places = range(len(table)) if table.places is None else table.places
+        self.places_N = np.fromiter(compress(places, usable), dtype=np.int64)
+        self.num_places = places[-1] + 1 if places else 0
         self.texts = [text or "" for text in compress(texts, usable)]
         self.labels: list[str] = list(compress(labels, usable))
         self.label_types = self._types(config.label, usable)
@@ -249,7 +251,7 @@ def join(config: FilesConfig, parts: Sequence[Part], order: Sequence[str] = ()) 
     index = {label: position for position, label in enumerate(classes)}
     dates = [day for part in parts for day in part.dates or ()]
     groups = [group for part in parts for group in part.groups or ()]
-    firsts = np.cumsum([0, *(len(part.table) for part in parts[:-1])])
+    firsts = np.cumsum([0, *(part.num_places for part in parts[:-1])])
     return Rows(
         texts=[text for part in parts for text in part.texts],
         labels_N=np.array([index[label] for label in labels], dtype=np.int64),
@@ -258,7 +260,7 @@ def join(config: FilesConfig, parts: Sequence[Part], order: Sequence[str] = ()) 
         split_N=np.array([split for part in parts for split in part.splits], dtype=np.int8),
         groups_N=_group_numbers(groups) if config.group else None,
         dates_N=np.array(dates, dtype="datetime64[D]") if config.date else None,
-        source_rows_N=np.concatenate([first + part.kept_N for first, part in zip(firsts, parts, strict=True)]),
+        source_rows_N=np.concatenate([first + part.places_N for first, part in zip(firsts, parts, strict=True)]),
         skipped=skipped,
         changed={why: count for part in parts for why, count in part.changes().items()},
         sources=sources,

@@ -40,7 +40,8 @@ class Table:
     `names` are all columns of the file; `columns` holds those that were asked for. `replaced` are the rows in which
     something that is no text became U+FFFD. `repeated` are names that several columns have: the first of them is used
     under that name. `divider` is what seems to separate the columns of a file that was read as one column.
-    Cells of a format that has nothing but texts are not `typed`.
+    Cells of a format that has nothing but texts are not `typed`. `places` are the positions of the rows among the data
+    rows of the file, counted from 0, where others count blank rows that are none here.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Table:
     repeated: frozenset[str] = field(default=frozenset())
     divider: str | None = None
     typed: bool = True
+    places: Sequence[int] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)

@@ -110,11 +110,13 @@ def _table(name: str, sheet: ReadOnlyWorksheet, wanted: Collection[str] | None, 
     header: Header | None = None
     kept: list[tuple[int, list[Any]]] = []
     numbers: list[int] = []
+    first = 0
     num_bytes = 0
     for number, row in _rows(name, sheet):
         if header is None:
             header = Header(name, ["" if value is None else str(value) for value in row], reading)
             kept = [(index, []) for index, column in enumerate(header.names) if wanted is None or column in wanted]
+            first = number + reading.header
             if reading.header:
                 continue
         for index, values in kept:
@@ -129,4 +131,6 @@ def _table(name: str, sheet: ReadOnlyWorksheet, wanted: Collection[str] | None, 
     if not numbers:
         raise DataError(f"{name} has a header and no rows")
     columns = {header.names[index]: values for index, values in kept}
-    return Table(name, header.names, columns, "row", numbers, replace_halves(columns, reading), header.repeated)
+    replaced = replace_halves(columns, reading)
+    places = [number - first for number in numbers]  # pandas counts blank rows of a sheet
+    return Table(name, header.names, columns, "row", numbers, replaced, header.repeated, places=places)
