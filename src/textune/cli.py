@@ -316,7 +316,9 @@ def report(run: RunFolder) -> None:
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL|RUN", help="A run folder, or the folder of a model.")],
-    file: Annotated[str, typer.Argument(metavar="INPUT", help="csv, tsv, jsonl, parquet or txt; -: a text per line.")],
+    file: Annotated[
+        str, typer.Argument(metavar="INPUT", help="A file or folder as `init` takes it; txt and -: a text per line.")
+    ],
     output: Annotated[
         Path | None, typer.Option(help="Where to write, in UTF-8; default stdout.", show_default=False)
     ] = None,

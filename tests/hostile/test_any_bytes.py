@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import io
 import json
+import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +20,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from textune import commands
+from textune.config.load import load_study
 from textune.data import FilesConfig, Rows
 from textune.errors import DataError, RunFolderError
 from textune.records import StudyRecord
@@ -25,6 +29,7 @@ from textune.report.sections import render
 from textune.report.summary import summarize
 from textune.report.weeks import weekly_differences
 from textune.serve.predict import predict_table, read_input, write_predictions
+from textune.starter import first_study
 from textune.tracking.line_log import LineLog, read_events
 
 CONFIRMED = Path(__file__).parents[1] / "compatibility" / "fixtures" / "finished"
@@ -65,6 +70,9 @@ json_lines = st.lists(
 encodings = st.sampled_from(["utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252", "utf-32", "utf-7"])
 
 
+ENDINGS = ("csv", "tsv", "json", "jsonl", "txt")
+
+
 @st.composite
 def contents(draw):
     """Bytes: any, or of a table, encoded somehow, cut and with some bytes changed."""
@@ -85,7 +93,7 @@ def contents(draw):
 
 
 @st.composite
-def files(draw, endings=("csv", "tsv", "jsonl")):
+def files(draw, endings=ENDINGS):
     """A file's ending and content; where it is compressed, sometimes damaged after that."""
     content, ending = draw(contents()), draw(st.sampled_from(endings))
     if draw(st.booleans()):
@@ -102,6 +110,10 @@ readings = st.fixed_dictionaries(
         "encoding": encodings,
         "encoding_errors": st.sampled_from(["strict", "replace"]),
         "quotes": st.booleans(),
+        "format": st.sampled_from(["csv", "tsv", "json", "jsonl", "lines"]),
+        "header": st.booleans(),
+        "columns": st.sampled_from([["a"], ["text", "label"]]),
+        "text": st.sampled_from(["text", "column1", ["text", "label"]]),
         "delimiter": st.sampled_from([",", ";", '"', "\t", " ", "\n", "\r", "\0", "x", "é"]),
         "date": st.sampled_from(["label", "text"]),
         "group": st.sampled_from(["label", "text"]),
@@ -159,11 +171,16 @@ def parquet():
 
 
 def check_parquet(folder, whole, changes, end):
+    check_file(folder, ("parquet", with_damage(whole, changes, end)), {"date": "day"})
+
+
+def with_damage(whole, changes, end):
+    """Returns the first part of bytes with some of them changed."""
     content = bytearray(whole[: int(end * len(whole))])
     for place, byte in changes:
         if content:
             content[int(place * len(content)) % len(content)] = byte
-    check_file(folder, ("parquet", bytes(content)), {"date": "day"})
+    return bytes(content)
 
 
 damage = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=4)
@@ -214,16 +231,75 @@ def check_input(folder, file):
 
 
 @QUICK
-@given(files(("csv", "tsv", "jsonl", "txt")))
+@given(files())
 def test_any_input_of_predictions(tmp_path_factory, file):
     check_input(tmp_path_factory.getbasetemp(), file)
 
 
 @pytest.mark.slow
 @THOROUGH
-@given(files(("csv", "tsv", "jsonl", "txt")))
+@given(files())
 def test_any_of_very_many_inputs_of_predictions(tmp_path_factory, file):
     check_input(tmp_path_factory.getbasetemp(), file)
+
+
+def check_first_study(folder, file, label):
+    ending, content = file
+    (folder / f"first.{ending}").write_bytes(content)
+    try:
+        study = first_study(str(folder / f"first.{ending}"), label)
+    except DataError as error:
+        assert "\n" not in str(error)
+        assert len(str(error)) < 6_000
+        return
+    (folder / "first.yaml").write_text(study.text, encoding="utf-8")
+    config = load_study(folder / "first.yaml").config
+    rows = config.data.load([folder], config.seed)
+    config.split.assign(rows, config.seed)
+    assert f": {len(rows)} rows, {len(rows.classes)} labels" in study.text
+
+
+labels = st.sampled_from([None, "label", "1", "2", "x"])
+
+
+@QUICK
+@given(files((*ENDINGS, "dat")), labels)
+def test_any_first_study(tmp_path_factory, file, label):
+    check_first_study(tmp_path_factory.getbasetemp(), file, label)
+
+
+@pytest.mark.slow
+@THOROUGH
+@given(files((*ENDINGS, "dat")), labels)
+def test_any_of_very_many_first_studies(tmp_path_factory, file, label):
+    check_first_study(tmp_path_factory.getbasetemp(), file, label)
+
+
+@pytest.fixture(scope="module")
+def workbook():
+    """The parts of an xlsx file, by their names."""
+    book = openpyxl.Workbook()
+    book.active.append(["text", "label", "day"])
+    for row in range(60):
+        day = datetime.datetime(2024, 1, 1 + row % 20)
+        book.active.append([["a", None, "é" * 50][row % 3], [1, 2, None][row % 3], day])
+    stream = io.BytesIO()
+    book.save(stream)
+    with zipfile.ZipFile(stream) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@QUICK
+@given(data=st.data(), changes=damage, end=st.one_of(st.just(1.0), st.floats(0, 1)))
+def test_any_damage_of_a_workbook(tmp_path_factory, workbook, data, changes, end):
+    damaged = data.draw(st.sampled_from([*workbook, None]))
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in workbook.items():
+            archive.writestr(name, with_damage(content, changes, end) if name == damaged else content)
+    content = stream.getvalue()
+    content = with_damage(content, changes, end) if damaged is None else content
+    check_file(tmp_path_factory.getbasetemp(), ("xlsx", content), {"date": "day"})
 
 
 def with_checksum(line):

@@ -114,6 +114,8 @@ class TestTheInput:
         with pytest.raises(DataError) as error:
             read_input("new.csv", io.BytesIO())
         assert str(error.value) == f"there is no file 'new.csv' in {tmp_path}; check the path"
+        with pytest.raises(DataError, match=rf"^there is no file '{tmp_path}/new.csv'; check the path"):
+            read_input(str(tmp_path / "new.csv"), io.BytesIO())
 
     def test_of_a_table_keeps_its_columns_as_they_came(self, tmp_path):
         given = read(b"id,text,label\n007,a day,pos\n8,,neg\n", "texts.csv", tmp_path)

@@ -50,7 +50,8 @@ def locate_given(path: str) -> str:
     """
     found = locate_set("", (path,), (Path(),))
     if found is None:
-        raise DataError(f"there is no file '{redact(path)}' in {Path().absolute()}; check the path")
+        where = "" if _at_home(path).is_absolute() else f" in {Path().absolute()}"
+        raise DataError(f"there is no file '{redact(path)}'{where}; check the path")
     return found[0]
 
 

@@ -140,7 +140,7 @@ def read_input(
     reading: Reading = CommandReading(),  # noqa: B008
     separator: str = SEPARATOR,
 ) -> Input:
-    """Reads a csv, tsv, jsonl or parquet file with a text column, or a txt file or stdin (`-`) with one text per line.
+    """Reads a table or a folder with a text column, or a txt file or stdin (`-`) with one text per line.
 
     Only a line feed ends a line: other characters that Unicode calls line ends belong to the text.
 
