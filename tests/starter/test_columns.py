@@ -51,7 +51,7 @@ def test_a_constant_column_and_a_column_of_classes_are_no_texts(tmp_path):
     config = study(tmp_path, rows)
     assert config.data.text == "t"
     notes = first_study(str(tmp_path / "x.jsonl"), "label").notes
-    assert notes == ("Texts are those of column 't', not of 'kind', 'note'; --text names another, or several to join.",)
+    assert notes == ("Text column: 't', not 'kind', 'note'; choose another with --text, or several to join them.",)
 
 
 @pytest.mark.parametrize("words_of_split", [("Train", "TEST", "Dev"), ("train", "test"), ("training", "validation")])
@@ -63,7 +63,7 @@ def test_a_split_is_taken_whatever_its_column_and_words(tmp_path, words_of_split
     config = study(tmp_path, rows)
     assert (config.data.split, config.split.kind) == (column, "given")
     notes = first_study(str(tmp_path / "x.jsonl"), "label").notes
-    assert ("The data names no test rows, so none are read at the end." in notes) == (len(words_of_split[0]) == 8)
+    assert ("There are no test rows, so there will be no test score." in notes) == (len(words_of_split[0]) == 8)
 
 
 def test_a_column_of_other_words_is_no_split_nor_is_the_column_of_labels(tmp_path):
@@ -81,9 +81,7 @@ class TestTheLabel:
 
     def test_is_asked_for_where_none_or_several_are(self, tmp_path):
         for columns in ({"a": 1}, {"label": 1, "stars": 2}):
-            with pytest.raises(
-                DataError, match="does not tell which column holds the labels; set --label to one of: '"
-            ):
+            with pytest.raises(DataError, match="has no column that is clearly the label; set --label to one of: '"):
                 study(tmp_path, [{"text": "t", **columns}] * 3, label=None)
 
     def test_may_be_a_number_unless_a_column_is_called_so(self, tmp_path):

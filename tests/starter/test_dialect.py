@@ -84,7 +84,7 @@ class TestTheEncoding:
         (tmp_path / "x.csv").write_bytes(b"text,label\n" + "schön,pos\nöde,neg\n".encode() * 10 + b"caf\xe9,neg\n")
         found = dialect(str(tmp_path / "x.csv"), {}, None)
         assert found.settings == {"encoding_errors": "replace"}
-        assert found.notes == ("1 of 22 lines have bytes that are not utf-8: replaced by U+FFFD.",)
+        assert found.notes == ("1 of 22 lines contain bytes that are not utf-8; U+FFFD replaces them.",)
 
     def test_of_a_file_with_a_mark_and_of_plain_ascii_needs_no_word(self, tmp_path):
         for content in ("\ufefftext,label\nschön,pos\nöde,neg\n", "text,label\na,pos\nb,neg\n"):
@@ -101,7 +101,7 @@ class TestASheet:
         book.save(tmp_path / "x.xlsx")
         study = first_study(str(tmp_path / "x.xlsx"), "mark")
         assert "sheet: Data" in study.text
-        assert study.notes[0] == "Of several sheets, 'Data' is read; the others: 'Sheet'."
+        assert study.notes[0] == "Several sheets contain data; 'Data' is read, not 'Sheet'."
 
     def test_may_have_no_header(self, tmp_path):
         book = openpyxl.Workbook()

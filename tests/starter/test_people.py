@@ -162,7 +162,7 @@ def test_what_was_noticed_is_said(textune, tmp_path, monkeypatch):
     said = textune("init", spilled(tmp_path)[0], "--label", "v1")
     notes = [
         "The encoding seems to be cp1252",
-        "4 rows go on in columns without a name; --text v2 --text column3 --text column4 --text column5 joins them.",
+        "4 rows continue in columns without a name; --text v2 --text column3 --text column4 --text column5 joins them.",
     ]
     for note in notes:
         assert note in said.err
@@ -170,4 +170,4 @@ def test_what_was_noticed_is_said(textune, tmp_path, monkeypatch):
     joined = textune("init", "spam.csv", "--label", "v1", "--text", "v2", "--text", "column3", "--encoding", "cp1252")
     assert "text: [v2, column3]" in joined.out
     assert "seems" not in joined.err
-    assert "Column 'Datum' holds dates" in textune("init", dated(tmp_path)[0], "--label", "Urteil").err
+    assert "Column 'Datum' contains dates" in textune("init", dated(tmp_path)[0], "--label", "Urteil").err

@@ -12,7 +12,7 @@ from typing import IO, cast
 from textune.data.locate import file_name
 from textune.errors import DataError
 
-__all__ = ["DAMAGE", "NAMES", "compression", "damages", "decompressed", "only_member"]
+__all__ = ["NAMES", "compression", "damages", "decompressed", "only_member"]
 
 NAMES = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
 """Endings of compressed files, and what these are called."""
@@ -63,10 +63,12 @@ def only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
         if not member.is_dir() and not any(part.startswith((".", "__MACOSX")) for part in member.filename.split("/"))
     ]
     if not members:
-        raise DataError("holds no file")
+        raise DataError("contains no file")
     if len(members) > 1:
         names = ", ".join(f"'{member.filename[:60]}'" for member in members[:10])
-        raise DataError(f"holds {len(members):,} files ({names}); unpack it, and name the one to read or their folder")
+        raise DataError(
+            f"contains {len(members):,} files ({names}); unpack it, and name the one to read or their folder"
+        )
     if members[0].flag_bits & 1:
         raise DataError("is encrypted; unpack it")
     return members[0]

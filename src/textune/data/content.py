@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote
 
-from textune.data.compression import DAMAGE, NAMES, compression, damages, decompressed, only_member
+from textune.data.compression import NAMES, compression, damages, decompressed, only_member
 from textune.data.encodings import Look, look
 from textune.data.locate import file_name, is_url
 from textune.data.reading import Reading, either
@@ -68,13 +68,8 @@ def inner_name(place: str) -> str:
     ending = compression(place)
     if ending != ".zip":
         return file_name(place).removesuffix(ending)
-    with _source(place) as source:
-        try:
-            return only_member(zipfile.ZipFile(source)).filename.lower()
-        except DataError as error:
-            raise DataError(f"{redact(place)} {error}") from None
-        except DAMAGE as error:
-            raise _damaged(place, error) from error
+    with _source(place) as source, _named(place):
+        return only_member(zipfile.ZipFile(source)).filename.lower()
 
 
 def look_at(places: Iterable[str], reading: Reading) -> Look:
@@ -163,12 +158,8 @@ def too_large(name: str, reading: Reading, unit: str = "bytes") -> DataError:
 def _opened(place: str, reading: Reading) -> Iterator[io.BufferedReader[_Bounded]]:
     with _source(place) as source:
         ending = compression(place)
-        try:
+        with _named(place):
             content = decompressed(source, ending)
-        except DataError as error:
-            raise DataError(f"{redact(place)} {error}") from None
-        except DAMAGE as error:
-            raise _damaged(place, error) from error
         with (
             closing(content),
             io.BufferedReader(_Bounded(content, place, reading, zipped=bool(ending)), BUFFER) as stream,
@@ -199,6 +190,17 @@ def _unreadable(place: str, error: Exception) -> DataError:
     for secret in _secrets(place):
         reason = reason.replace(secret, "***")
     return DataError(f"{redact(place)} cannot be read: {type(error).__name__}: {reason}")
+
+
+@contextmanager
+def _named(place: str) -> Iterator[None]:
+    """Names the file in what opening it for decompression raises."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{redact(place)} {error}") from None
+    except Exception as error:
+        raise _damaged(place, error) if damages(error) else _unreadable(place, error) from None
 
 
 def _damaged(place: str, error: Exception) -> DataError:
@@ -266,7 +268,7 @@ def _advice(opened: Opened, reading: Reading) -> str:
     if is_utf8 and best == "utf-8":
         return replaced
     ways = either(reading.way("encoding", best), replaced)
-    return f"{ways}; it may be {' or '.join(others[:3])}, too" if others else ways
+    return f"{ways}; {' or '.join(others[:3])} would decode it, too" if others else ways
 
 
 def _raw_lines(stream: io.BufferedReader[_Bounded]) -> Iterator[bytes]:

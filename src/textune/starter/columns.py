@@ -57,9 +57,7 @@ def label_column(table: Table, reading: Reading) -> str:
     if len(found) == 1:
         return found[0]
     names = ", ".join(f"'{name[:40]}'" for name in (found or table.names)[:30])
-    raise DataError(
-        f"{table.name} does not tell which column holds the labels; {reading.way('label', f'one of: {names}')}"
-    )
+    raise DataError(f"{table.name} has no column that is clearly the label; {reading.way('label', f'one of: {names}')}")
 
 
 def split_column(table: Table, taken: Sequence[str]) -> str | None:

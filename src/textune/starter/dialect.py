@@ -71,11 +71,11 @@ def _encoding(place: str, reading: CommandReading, settings: dict[str, object]) 
     if best != "utf-8":
         settings["encoding"] = best
         also = f", and might be {' or '.join(others[:3])}" if others else ""
-        notes.append(f"The encoding seems to be {best}{also}; if texts look wrong, name another with --encoding.")
+        notes.append(f"The encoding seems to be {best}{also}; if texts look wrong, set another with --encoding.")
     if seen.num_bad and "encoding_errors" not in settings:
         settings["encoding_errors"] = "replace"
         notes.append(
-            f"{seen.num_bad:,} of {seen.num_lines:,} lines have bytes that are not {best}: replaced by U+FFFD."
+            f"{seen.num_bad:,} of {seen.num_lines:,} lines contain bytes that are not {best}; U+FFFD replaces them."
         )
     return notes
 
@@ -96,7 +96,7 @@ def _workbook(place: str, reading: CommandReading, settings: dict[str, object], 
         first = {title: _cells(place, _with(reading, {"sheet": title}))[0] for title in titles}
         settings["sheet"] = next((title for title, cells in first.items() if label in cells), titles[0])
         others = ", ".join(f"'{title}'" for title in titles if title != settings["sheet"])
-        notes.append(f"Of several sheets, '{settings['sheet']}' is read; the others: {others}.")
+        notes.append(f"Several sheets contain data; '{settings['sheet']}' is read, not {others}.")
     return notes + _header(_cells(place, _with(reading, settings)), settings, label)
 
 
@@ -121,7 +121,7 @@ def _delimited(
     notes = []
     if not _quotes(place, _with(reading, {**settings, "header": False})):
         settings["quotes"] = False
-        notes.append("Double quotes are read as part of the texts: as quotes of csv they do not fit together.")
+        notes.append("Double quotes are read as text, because they are not balanced as CSV quotes.")
     rows = list(_sample(place, reading, delimiter, quotes="quotes" not in settings))
     return notes + _header(rows, settings, label)
 
@@ -172,7 +172,7 @@ def _header(rows: Sequence[Sequence[str]], settings: dict[str, object], label: s
         return []
     settings["header"] = False
     shown = ", ".join(f"{number}: '{cell[:30]}'" for number, cell in enumerate(first[:8], start=1))
-    return [f"The first row is read as data, as there seems to be no header ({shown})."]
+    return [f"There seems to be no header, so the first row is read as data ({shown})."]
 
 
 def _is_data(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:

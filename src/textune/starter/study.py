@@ -101,7 +101,7 @@ def first_study(
     kind: SplitConfig = HoldoutConfig(valid_share=0.15, test_share=0.15)
     if np.isin(rows.split_N, (VALID, TEST)).any():
         kind = GivenConfig()
-        notes += [] if (rows.split_N == TEST).any() else ["The data names no test rows, so none are read at the end."]
+        notes += [] if (rows.split_N == TEST).any() else ["There are no test rows, so there will be no test score."]
     refuse_untrained(rows, kind.assign(rows, SEED))
     notes += [f"Left out: {count:,} rows with {why}." for why, count in rows.skipped.items()]
     return FirstStudy(_yaml(config, kind, rows, notes), tuple(notes))
@@ -111,7 +111,7 @@ def _other_texts(best: str, others: Sequence[str]) -> list[str]:
     if not others:
         return []
     names = ", ".join(f"'{name[:40]}'" for name in others[:8])
-    return [f"Texts are those of column '{best[:40]}', not of {names}; --text names another, or several to join."]
+    return [f"Text column: '{best[:40]}', not {names}; choose another with --text, or several to join them."]
 
 
 def _cells_without_a_column(table: Table, reading: Reading, used: Sequence[str]) -> list[str]:
@@ -123,14 +123,14 @@ def _cells_without_a_column(table: Table, reading: Reading, used: Sequence[str])
     if not 0 < len(filled) < len(table) / 2:  # none, or what numbers the rows
         return []
     joined = " ".join(f"--text {name}" for name in (*used[1:], *unnamed))
-    return [f"{len(filled):,} rows go on in columns without a name; {joined} joins them."]
+    return [f"{len(filled):,} rows continue in columns without a name; {joined} joins them."]
 
 
 def _dates(table: Table, used: Sequence[str]) -> list[str]:
     found = [name for name in table.names if name not in used and holds_dates(table.columns[name])]
     if not found:
         return []
-    return [f"Column '{found[0][:40]}' holds dates: with data.date a split can choose by later rows than it trains on."]
+    return [f"Column '{found[0][:40]}' contains dates; set data.date to it to split by time."]
 
 
 def _yaml(config: FilesConfig, split: SplitConfig, rows: Rows, notes: Sequence[str]) -> str:

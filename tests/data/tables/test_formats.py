@@ -6,8 +6,10 @@ import gzip
 import io
 import json
 import lzma
+import sys
 import zipfile
 
+import fsspec
 import openpyxl
 import pandas as pd
 import pyarrow as pa
@@ -15,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from textune.data import TEST, TRAIN, UNASSIGNED, CommandReading, FilesConfig, Reading, read_table
-from textune.errors import DataError
+from textune.errors import DataError, MissingDependencyError
 
 ROWS = [{"text": "schön, sehr", "label": "pos"}, {"text": 'a "bad"\none', "label": "neg"}]
 
@@ -88,8 +90,8 @@ class TestJson:
             ('[{"text": "a"}, 5]', "row 2 is not an object; write objects"),
             ('[{"text": "a"}', r"x\.json is not JSON: .*line 1 column 15.*; write an array of objects"),
             ("[" * 100_000, r"x\.json is not JSON: .*; write an array of objects"),
-            ('"text"', "holds no array of objects; write"),
-            ('{"a": [1, 2], "b": [1]}', "holds no array of objects; write"),
+            ('"text"', "contains no array of objects; write"),
+            ('{"a": [1, 2], "b": [1]}', "contains no array of objects; write"),
             ('{"train": [{"a": 1}], "test": [{"a": 1}]}', "several arrays of objects: 'train', 'test'; write a file"),
         ],
     )
@@ -145,6 +147,11 @@ class TestWorkbooks:
         with pytest.raises(DataError, match=words):
             read_table(str(tmp_path / "x.xlsx"))
 
+    def test_name_the_package_that_reads_them(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "openpyxl", None)
+        with pytest.raises(MissingDependencyError, match=r"x\.xlsx needs the package 'openpyxl'.*textune\[excel\]"):
+            read_table(str(tmp_path / "x.xlsx"))
+
     def test_without_rows_are_refused(self, tmp_path):
         write_workbook(tmp_path / "x.xlsx", {"Data": []})
         with pytest.raises(DataError, match=r"x\.xlsx is empty$"):
@@ -190,8 +197,8 @@ class TestCompressed:
     @pytest.mark.parametrize(
         ("members", "words"),
         [
-            ({}, "holds no file"),
-            ({"a.csv": CSV, "b.csv": CSV}, r"holds 2 files \('a.csv', 'b.csv'\); unpack it, and name the one"),
+            ({}, "contains no file"),
+            ({"a.csv": CSV, "b.csv": CSV}, r"contains 2 files \('a.csv', 'b.csv'\); unpack it, and name the one"),
             ({"x.csv.gz": CSV}, "has an ending that is not known"),
         ],
     )
@@ -210,6 +217,21 @@ class TestCompressed:
             packed = pack[ending](content) if ending in pack else zipped({name: content})
             (tmp_path / f"{name}{ending}").write_bytes(packed)
             assert columns(tmp_path / f"{name}{ending}") == {"text": ["a"], "label": ["b"]}
+
+    def test_archives_at_a_url_are_read_or_refused(self):
+        with fsspec.open("memory://box/x.zip", "wb") as file:
+            file.write(PACKED[".zip"])
+        assert columns("memory://box/x.zip") == {"text": ["good", "bad"], "label": ["pos", "neg"]}
+        with fsspec.open("memory://box/y.zip", "wb") as file:
+            file.write(CSV)
+        with pytest.raises(DataError, match=r"y\.zip is damaged, or is no zip file"):
+            read_table("memory://box/y.zip")
+
+    def test_archives_that_can_only_be_read_in_one_go_are_refused(self, tmp_path, monkeypatch):
+        (tmp_path / "x.zip").write_bytes(PACKED[".zip"])
+        monkeypatch.setattr(zipfile.ZipFile, "infolist", lambda _: (_ for _ in ()).throw(ValueError("cannot seek")))
+        with pytest.raises(DataError, match=r"x\.zip cannot be read: cannot seek"):
+            read_table(str(tmp_path / "x.zip"))
 
 
 class TestFolders:

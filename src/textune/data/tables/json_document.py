@@ -57,7 +57,7 @@ def _list_of_records(name: str, document: Any) -> list[Any]:
         return lists[holding[0]]
     if len(holding) > 1:
         names = ", ".join(f"'{plain(key)[:40]}'" for key in holding[:10])
-        raise DataError(f"{name} holds several arrays of objects: {names}; write a file for each")
+        raise DataError(f"{name} contains several arrays of objects: {names}; write a file for each")
     if members and len(lists) == len(members) and len({len(value) for value in lists.values()}) == 1:
         return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
     if members and len(mappings) == len(members) and len({tuple(value) for value in mappings.values()}) == 1:
@@ -66,5 +66,5 @@ def _list_of_records(name: str, document: Any) -> list[Any]:
     if len(lists) + len(mappings) < len(members):
         return [document]
     raise DataError(
-        f'{name} holds no array of objects; write [{{"text": "…", "label": "…"}}, …], or one object per line'
+        f'{name} contains no array of objects; write [{{"text": "…", "label": "…"}}, …], or one object per line'
     )
