@@ -171,7 +171,7 @@ class TestLogsOfEarlierVersions:
         self.write(tmp_path / "run")
         study = self.resumed(tmp_path / "run", space, trials=20)
         assert [trial.spec.params["a"] for trial in study.trials] == [*self.PROPOSED, 3]
-        assert "exhausted" in study.reason
+        assert study.reason == "the search space is exhausted: there are no more than 3 different trials"
 
     def test_are_resumed_where_a_repeat_had_not_ended(self, space, tmp_path):
         self.write(tmp_path / "run", open_trials=2)

@@ -60,7 +60,7 @@ class Proposals:
         elif (spec := self.propose()) is not None:
             return spec
         else:
-            self.over = f"the search space is exhausted: there are no more than {count} different trials"
+            self.over = f"the search space is exhausted: there are no more than {len(self._asked)} different trials"
         return None
 
     def propose(self) -> TrialSpec | None:
