@@ -143,6 +143,7 @@ def test_a_trial_sees_exactly_the_ended_trials_below_its_number_minus_the_lag():
 
 @pytest.mark.parametrize("limit", [{"search": {"timeout_seconds": 60}}, {"execution": {"timeout_seconds": 60}}])
 def test_stopping_by_time_is_refused(limit):
-    study = {"search": {"deterministic": True, **limit.get("search", {})}, "execution": limit.get("execution", {})}
+    search = {"deterministic": True, **limit.get("search", {})}
+    study = {"data": "synthetic", "search": search, "execution": limit.get("execution", {})}
     with pytest.raises(StudyError, match="deterministic: true"):
         load_study(study)
