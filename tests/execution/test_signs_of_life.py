@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import psutil
 import pytest
@@ -47,15 +50,33 @@ class TestAWorkerThatShowsNone:
         executor.submit(TrialSpec(number=1))
         assert next_event(executor).reason == SILENT
 
-    def test_is_waited_for_by_a_process_that_was_stopped_itself(self, executor):
-        start_endless(executor, TrialSpec(number=0))
-        worker = stop(executor)
-        executor._looked -= 3_600
-        executor._workers[0]._heard -= 3_600
-        assert executor.wait(0.05) == []
-        worker.resume()
-        executor.stop(0, EndReason.PRUNED, "")
-        assert next_event(executor).reason.startswith("pruned: the pruner stopped it")
+
+STOPPED = """
+from textune.execution.processes import ProcessesConfig
+from textune.records import TrialSpec
+from textune.testing.executors import start_endless
+from textune.testing.quadratic import Quadratic
+executor = ProcessesConfig(devices="cpu", workers=1, hang_seconds=2).build(Quadratic())
+start_endless(executor, TrialSpec(number=0))
+print(executor._workers[0].process.pid, flush=True)
+events = []
+while not events:
+    events = executor.wait(0.2)
+"""
+
+
+def test_a_study_that_was_stopped_with_its_workers_kills_none():
+    """As by Ctrl-Z: when it goes on, it may look before its workers can show life."""
+    command = [sys.executable, "-c", STOPPED]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        study, worker = (psutil.Process(pid) for pid in (process.pid, int(process.stdout.readline())))
+        study.suspend()
+        worker.suspend()
+        time.sleep(2.5)  # longer than a worker may be silent
+        study.resume()
+        time.sleep(0.5)  # nothing tells that nothing happens
+        assert worker.status() == psutil.STATUS_STOPPED
+        process.kill()
 
 
 def test_a_trial_that_waits_in_python_shows_life(executor):

@@ -31,6 +31,9 @@ from textune.registry import register
 
 __all__ = ["ProcessesConfig", "ProcessesExecutor"]
 
+ABSENT_SECONDS = 1.0
+"""How much later than it wanted to this process may look after its workers, before it counts as having been away."""
+
 HANG_SECONDS = 300.0
 """Starting CUDA on many GPUs, or reading a model from a slow network, may keep Python's lock for a minute."""
 
@@ -72,11 +75,12 @@ class ProcessesExecutor(Executor):
         while not events and (busy := [worker for worker in self._workers if worker.spec is not None]):
             if self._fatal is not None:
                 raise self._fatal
-            self._look(busy)
+            self._look_again(busy)
             waited: list[Any] = [place for worker in busy for place in (worker.connection, worker.process.sentinel)]
             until = min(deadline, *(worker.answer_by for worker in busy))
             ready = wait(waited, None if until == math.inf else max(0.0, until - time.monotonic()))
-            self._looked = time.monotonic()
+            self._looked = min(until, time.monotonic())
+            self._look_again(busy)
             for worker in busy:
                 if worker.connection in ready or worker.process.sentinel in ready or worker.is_overdue():
                     events += self._hear(worker)
@@ -95,11 +99,16 @@ class ProcessesExecutor(Executor):
     def close(self) -> None:
         _end(self._workers)
 
-    def _look(self, busy: Sequence[_Worker]) -> None:
-        """After a time in which this process did not look, or was stopped itself, nobody was silent for long."""
-        if time.monotonic() - self._looked > PATIENCE_SECONDS:
+    def _look_again(self, busy: Sequence[_Worker]) -> None:
+        """Counts no silence of workers in a time in which this process was stopped, maybe with them, or did not look.
+
+        It has not been looking since `_looked`: then it asked last, or was to wake.
+        """
+        now = time.monotonic()
+        if now - self._looked > ABSENT_SECONDS:
             for worker in busy:
                 worker.was_not_looked_at()
+        self._looked = now
 
     def _hear(self, worker: _Worker) -> list[Event]:
         event: Event | None = None
@@ -208,7 +217,9 @@ class _Worker:
         return time.monotonic() >= self.answer_by
 
     def was_not_looked_at(self) -> None:
+        """It may have been silent because it was stopped, and gets its time once more."""
         self._heard = time.monotonic()
+        self._end_by = max(self._end_by, self._heard + PATIENCE_SECONDS)
 
     def hear(self) -> Event | None:
         """Returns what the worker says, or None if that is no news.
