@@ -8,9 +8,10 @@ from textune.execution.processes import ProcessesConfig
 from textune.records import Objective, Progress, StudyStart, TrialResult, TrialSpec
 from textune.run_folder import RunFolder
 from textune.search.base import Pruner, Sampler
+from textune.search.none import NoPrunerConfig
 from textune.search.pruning import MedianConfig, SuccessiveHalvingConfig
 from textune.search.tpe import TpeConfig
-from textune.space import FloatDimension, Space
+from textune.space import FloatDimension, IntDimension, Space
 from textune.study import Search, search
 from textune.study.learners import LaggedLearners, PromptLearners
 from textune.testing.quadratic import Quadratic, resolve
@@ -20,7 +21,7 @@ OBJECTIVE = Objective()
 SPACE = Space([FloatDimension("x", 0.0, 1.0), FloatDimension("y", 0.0, 1.0)], lambda *_: None)
 
 
-def run(folder, workers, pruner, lag=4, trials=24):
+def run(folder, workers, pruner, lag=4, trials=24, space=SPACE):
     folder.mkdir(exist_ok=True)
     past = read_past(folder) if (folder / "events.jsonl").exists() else None
     log = EventLog(folder)
@@ -28,8 +29,8 @@ def run(folder, workers, pruner, lag=4, trials=24):
         Search(
             start=StudyStart(name="study", objective=OBJECTIVE, trials=trials),
             resolve=resolve,
-            space=SPACE,
-            sampler=TpeConfig(startup_trials=4).build(SPACE, OBJECTIVE, seed=1),
+            space=space,
+            sampler=TpeConfig(startup_trials=4).build(space, OBJECTIVE, seed=1),
             new_pruner=lambda: pruner.build(OBJECTIVE, 4),
             executor=ProcessesConfig(workers=workers).build(Quadratic(epochs=4)),
             seed=1,
@@ -83,6 +84,13 @@ def test_it_is_the_same_for_any_number_of_workers(tmp_path, pruner):
     assert {trial.result.end.value for trial in alone.trials} == {"finished", "pruned"}
     for workers in (2, 4):
         assert story(run(tmp_path / str(workers), workers, pruner)) == story(alone)
+
+
+def test_so_is_what_is_tried_in_place_of_points_that_had_a_trial(tmp_path):
+    space = Space([IntDimension("x", 0, 3), IntDimension("y", 0, 3)], lambda *_: None)
+    studies = [run(tmp_path / str(workers), workers, NoPrunerConfig(), trials=30, space=space) for workers in (1, 3)]
+    assert story(studies[0]) == story(studies[1])
+    assert len({str(trial.spec.params) for trial in studies[0].trials}) == len(studies[0].trials) == 16
 
 
 def test_it_is_the_same_after_it_was_cut_off(tmp_path):
