@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from textune.data import STORED, Cache, FilesConfig, frame_as_table, load_rows, stored_lines, texts_of
+from textune.data import STORED, TEST, TRAIN, Cache, FilesConfig, frame_as_table, load_rows, stored_lines, texts_of
 from textune.errors import DataError
 
 ROWS = [{"text": "good", "label": 1}, {"text": None, "label": 0}, {"text": "bad", "label": 0}]
@@ -281,6 +281,13 @@ def test_what_are_no_texts_is_refused_with_what_to_pass(given, sentence):
 
 def test_nothing_is_predicted_of_nothing():
     assert texts_of([]) == texts_of(pd.DataFrame({"text": []})) == texts_of(pl.DataFrame()) == []
+
+
+def test_a_column_that_says_split_divides_a_frame_too(tmp_path):
+    frame = pl.DataFrame({**COLUMNS, "split": ["train", None, "test"], "part": [[1], [2], [3]]})
+    assert stored(frame, tmp_path).split_N.tolist() == [TRAIN, TEST]
+    with pytest.raises(DataError, match=r"^the DataFrame, row 0: column 'part' holds \[1\], a list"):
+        stored(frame, tmp_path, split="part")
 
 
 def test_ids_of_any_kind_are_groups(tmp_path):
