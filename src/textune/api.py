@@ -69,7 +69,7 @@ class Study:
         """Writes `report.html` anew and returns its path."""
         return commands.report(self.folder)
 
-    def predict(self, texts: Iterable[Any]) -> list[Label]:
+    def predict(self, texts: Iterable[object]) -> list[Label]:
         """Returns the label of each text, in the type of the labels it was trained on: text, int, float or bool.
 
         Args:
@@ -79,7 +79,7 @@ class Study:
         return [labels[index] for index in self.predict_proba(texts).argmax(1).tolist()]
 
     @as_before()
-    def predict_proba(self, texts: Iterable[Any]) -> NDArray[np.float32]:
+    def predict_proba(self, texts: Iterable[object]) -> NDArray[np.float32]:
         """Returns probabilities, a row per text and a column per class (`study.pipeline.config.classes`)."""
         return self.pipeline.predict(texts)
 
@@ -95,7 +95,7 @@ class Study:
 @as_before()
 def run(
     study: str | Path | Mapping[str, Any],
-    data: Any = None,
+    data: object | None = None,
     *,
     out: str | Path | None = None,
     fresh: bool = False,

@@ -157,7 +157,7 @@ class Pipeline:
         """The classes, in the order of the outputs, in the type that the labels of the data had."""
         return [typed_label(name, self.config.labels) for name in self.config.classes]
 
-    def predict(self, texts: Iterable[Any], pulse: Callable[[], None] | None = None) -> NDArray[np.float32]:
+    def predict(self, texts: Iterable[object], pulse: Callable[[], None] | None = None) -> NDArray[np.float32]:
         """Returns probabilities_NK of texts, in their order; what is missing (None, NaN) counts as an empty text.
 
         Args:
