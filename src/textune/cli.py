@@ -8,8 +8,6 @@ Exit codes: 0 done, 1 nothing finished, 2 study or usage error, 130 interrupted.
 from __future__ import annotations
 
 import atexit
-import codecs
-import io
 import json
 import os
 import re
@@ -22,7 +20,9 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 
 from textune.errors import FatalError, TextuneError, TrialError, plain
+from textune.memory import is_exhausted
 from textune.storage import redact
+from textune.streams import as_in_files, mark_what_is_lacking, write_as_file
 from textune.version import __version__
 
 __all__ = ["app", "main"]
@@ -37,11 +37,6 @@ app = typer.Typer(
 )
 
 
-def _as_in_files(argument: str) -> str:
-    """Returns a name or a setting from the command line as UTF-8 has it, also where the locale is an ASCII one."""
-    return os.fsencode(argument).decode("utf-8", "surrogateescape")
-
-
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, .yaml or .json.", show_default=False)]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its name under runs/.")]
 Set = Annotated[
@@ -49,15 +44,12 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="PATH=VALUE",
-        parser=_as_in_files,
+        parser=as_in_files,
         help="Change one setting, e.g. training.epochs=3. May be repeated.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AllowPlugins = Annotated[bool, typer.Option("--allow-plugins", help="Let the study run the Python files it names.")]
-
-_PLAIN_SIGNS = {"–": "-", "−": "-", "·": "-", "…": "...", "→": "->", "×": "x", "±": "+/-", "≤": "<=", "’": "'"}
-"""What a terminal shows of signs in our own sentences that its encoding lacks."""
 
 _UNSEEN = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 """What JSON leaves as it is, and a terminal obeys or cannot show."""
@@ -82,10 +74,7 @@ class Format(StrEnum):
 
 def main() -> NoReturn:
     """Runs the command line; every error a user can cause ends in its sentence, without a traceback."""
-    codecs.register_error("textune", _marked)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="textune")
+    mark_what_is_lacking()
     try:
         app(standalone_mode=True)
     except TextuneError as error:
@@ -93,6 +82,11 @@ def main() -> NoReturn:
         sys.exit(1 if isinstance(error, FatalError | TrialError) else 2)
     except BrokenPipeError:
         sys.exit(1)
+    except (MemoryError, RuntimeError) as error:
+        if not is_exhausted(error):
+            raise
+        print("memory ran out; use less data or a smaller model, or a machine with more memory", file=sys.stderr)
+        sys.exit(2)
     except OSError as error:  # a name that no file can have, a folder that may not be read, a disk that is full
         print(_harmless(f"{error.filename or 'textune'}: {error.strerror or error}"), file=sys.stderr)
         sys.exit(2)
@@ -109,15 +103,6 @@ def _end_undisturbed() -> None:
         signal.signal(each, signal.SIG_IGN)
 
 
-def _marked(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Handles what an encoding lacks: our own signs in a plain form, other characters as Python writes them."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    lacking = error.object[error.start : error.end]
-    shown = (_PLAIN_SIGNS.get(each) or each.encode("ascii", "backslashreplace").decode() for each in lacking)
-    return "".join(shown), error.end
-
-
 def _echo(text: object, end: str = "\n", to: TextIO | None = None) -> None:
     """Prints at once, so that a reader who went away is noticed here."""
     print(text, end=end, file=to or sys.stdout, flush=True)
@@ -130,12 +115,6 @@ def _echo_path(path: Path) -> None:
 
 def _is_terminal() -> bool:
     return sys.stdout.isatty()
-
-
-def _write_as_file() -> None:
-    """Makes a pipe UTF-8, as files are: what goes through is for a program or a file, and must lose nothing."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
-        sys.stdout.reconfigure(encoding="utf-8")
 
 
 def _harmless(text: object) -> str:
@@ -250,7 +229,7 @@ def init(
         str | None,
         typer.Option(
             metavar="COLUMN",
-            parser=_as_in_files,
+            parser=as_in_files,
             help="The column of the labels, by its name or number; default the one that is called so.",
         ),
     ] = None,
@@ -258,7 +237,7 @@ def init(
         list[str] | None,
         typer.Option(
             metavar="COLUMN",
-            parser=_as_in_files,
+            parser=as_in_files,
             help="The column of the texts; guessed if not given. May be repeated: columns are joined.",
         ),
     ] = None,
@@ -280,7 +259,7 @@ def init(
     if not sys.stdout.isatty():  # where they are not seen as comments of the study
         for note in study.notes:
             _echo(_harmless(note), to=sys.stderr)
-    _write_as_file()
+    write_as_file()
     _echo(study.text, end="")
 
 
@@ -327,7 +306,7 @@ def predict(
         list[str] | None,
         typer.Option(
             metavar="COLUMN",
-            parser=_as_in_files,
+            parser=as_in_files,
             help="The column of the texts; default as in the study. May be repeated: columns are joined.",
         ),
     ] = None,
@@ -345,7 +324,7 @@ def predict(
     """Predict labels and probabilities with the model of a run."""
     from textune.serve.predict import predict_file
 
-    _write_as_file()
+    write_as_file()
     kind = output_format.value
     try:
         predict_file(
@@ -375,7 +354,7 @@ def schema() -> None:
     """Print the JSON schema of study files, for editors."""
     from textune.config.schema import schema_text
 
-    _write_as_file()
+    write_as_file()
     _echo(schema_text(), end="")
 
 
@@ -394,7 +373,7 @@ def _print(renderable: Any) -> None:
 
 
 def _print_json(value: Any) -> None:
-    _write_as_file()
+    write_as_file()
     shows_all = sys.stdout.encoding.lower().startswith("utf")
     text = json.dumps(value, indent=2, ensure_ascii=not shows_all)
     _echo(_UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text))

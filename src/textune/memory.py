@@ -60,10 +60,10 @@ def bound_primitives() -> None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(NUM_PRIMITIVES))
 
 
-def status_bytes(name: str) -> int | None:
-    """Returns a number of /proc/self/status, see proc(5); None where the system does not tell."""
+def status_bytes(name: str, source: Path = STATUS) -> int | None:
+    """Returns a number of /proc/self/status or a file like it, see proc(5); None where the system does not tell."""
     with contextlib.suppress(OSError):
-        for line in STATUS.read_text(encoding="ascii", errors="replace").splitlines():
+        for line in source.read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024
     return None

@@ -38,6 +38,7 @@ from textune.data import (
 )
 from textune.devices import device
 from textune.errors import TextuneError, plain
+from textune.memory import is_exhausted
 from textune.models import TransformerConfig
 from textune.registry import is_loaded, load_plugin, plugin_file
 from textune.storage import write_atomically
@@ -146,6 +147,8 @@ class Pipeline:
         except TextuneError:
             raise
         except Exception as error:  # the tokenizers package raises nothing narrower
+            if is_exhausted(error):
+                raise
             reason = plain(" ".join(str(error).split())[:200])
             raise TextuneError(
                 f"the model in {folder} is damaged, or its files are of different models: {reason}"

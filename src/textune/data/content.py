@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote
@@ -16,6 +17,8 @@ from textune.data.encodings import Look, look
 from textune.data.locate import file_name, is_url
 from textune.data.reading import Reading, either
 from textune.errors import DataError
+from textune.memory import is_exhausted
+from textune.spare_memory import Watch
 from textune.storage import redact
 
 if TYPE_CHECKING:
@@ -42,6 +45,9 @@ MARK = "\udcff"
 """What undecodable bytes become until they are counted: half of a surrogate pair, which no text holds."""
 
 BUFFER = 2**20
+
+LOOK_EVERY = 32 * 2**20
+"""Bytes after which it is estimated whether the rest fits into the memory."""
 
 
 def read_bytes(place: str, reading: Reading) -> bytes:
@@ -162,9 +168,22 @@ def _opened(place: str, reading: Reading) -> Iterator[io.BufferedReader[_Bounded
             content = decompressed(source, ending)
         with (
             closing(content),
-            io.BufferedReader(_Bounded(content, place, reading, zipped=bool(ending)), BUFFER) as stream,
+            io.BufferedReader(
+                _Bounded(content, place, reading, zipped=bool(ending), share=partial(_share, source, _size(place))),
+                BUFFER,
+            ) as stream,
         ):
             yield stream
+
+
+def _size(place: str) -> int:
+    """Returns how large a file is on the disk; 0 where that is not known."""
+    return 0 if is_url(place) or not Path(place).is_file() else Path(place).stat().st_size
+
+
+def _share(source: IO[bytes], size: int) -> float | None:
+    """Returns how much of a file was read, None where that is not known."""
+    return min(1.0, source.tell() / size) if size else None
 
 
 @contextmanager
@@ -218,8 +237,17 @@ def _secrets(url: str) -> list[str]:
 class _Bounded(io.RawIOBase):
     """Passes bytes on until they are too many, and turns what reading them raises into sentences."""
 
-    def __init__(self, source: IO[bytes], place: str, reading: Reading, *, zipped: bool) -> None:
+    def __init__(
+        self,
+        source: IO[bytes],
+        place: str,
+        reading: Reading,
+        *,
+        zipped: bool,
+        share: Callable[[], float | None] = lambda: None,
+    ) -> None:
         self._source, self._place, self._reading, self._zipped = source, place, reading, zipped
+        self._share, self._watch, self._next_look = share, Watch(), LOOK_EVERY
         self._position = 0
         self.num_lines = 0
 
@@ -234,6 +262,8 @@ class _Bounded(io.RawIOBase):
         try:
             content = self._source.read(len(view))
         except Exception as error:
+            if is_exhausted(error):
+                raise
             if self._zipped and damages(error):
                 raise _damaged(self._place, error) from error
             raise _unreadable(self._place, error) from None
@@ -241,6 +271,9 @@ class _Bounded(io.RawIOBase):
         if self._position > self._reading.max_bytes:
             unit = "bytes once it is decompressed" if self._zipped else "bytes"
             raise too_large(redact(self._place), self._reading, unit)
+        if self._position >= self._next_look:
+            self._watch.check(redact(self._place), self._share())
+            self._next_look += LOOK_EVERY
         self.num_lines += content.count(b"\n")
         view[: len(content)] = content
         return len(content)

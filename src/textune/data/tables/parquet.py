@@ -13,6 +13,7 @@ from textune.data.reading import Reading, either
 from textune.data.tables.header import repeated_names, unique_names
 from textune.data.tables.table import Table, replace_halves, shortest_floats
 from textune.errors import DataError, MissingDependencyError
+from textune.spare_memory import Watch
 from textune.storage import redact
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def _read(
     with pq.ParquetFile(content, read_dictionary=flat) as file:
         columns: dict[str, list[Any]] = {column: [] for column in kept}
         num_bytes = num_rows = 0
+        watch, whole = Watch(), max(1, file.metadata.num_rows)
         for batch in file.iter_batches(ROWS_AT_ONCE, columns=asked):
             for column, values in zip(kept, batch.columns, strict=True):
                 read, size = _values(values, f"{name}, row {num_rows + 1} or one of the next", reading)
@@ -84,6 +86,7 @@ def _read(
             if num_bytes > reading.max_bytes:
                 raise too_large(name, reading, "bytes of values")
             num_rows += len(batch)
+            watch.check(name, min(1.0, num_rows / whole))
         if asked and num_rows != file.metadata.num_rows:
             raise ValueError(f"it says that it has {file.metadata.num_rows:,} rows, and has {num_rows:,}")
         return columns, header, file.metadata.num_rows
