@@ -42,6 +42,13 @@ class TestTheHeader:
         assert noticed(tmp_path, "\n".join(lines)) == {"header": False}
         assert noticed(tmp_path, "\n".join(lines), label="pos") == {}
 
+    def test_is_none_where_the_number_of_the_label_is_one_of_its_cells(self, tmp_path):
+        content = "".join(f"{number % 2},a text {number}\n" for number in range(1, 40))
+        assert noticed(tmp_path, content, label="1") == {"header": False}
+        study = first_study(str(tmp_path / "x.csv"), "1").text
+        assert "39 rows" in study
+        assert "text: column2, label: column1" in study
+
     def test_that_comes_again_in_the_file_is_still_one(self, tmp_path):
         assert noticed(tmp_path, "\n".join(["text,label", *LINES, "text,label", *LINES, "text,label"])) == {}
 

@@ -168,7 +168,8 @@ def _header(rows: Sequence[Sequence[str]], settings: dict[str, object], label: s
     if not rows:
         return []
     first, others = [cell.strip() for cell in rows[0]], rows[1:]
-    if label in first or not _is_data(first, [row for row in others if [cell.strip() for cell in row] != first]):
+    is_named = label in first and not str(label).isdecimal()  # a number may be that of a column
+    if is_named or not _is_data(first, [row for row in others if [cell.strip() for cell in row] != first]):
         return []
     settings["header"] = False
     shown = ", ".join(f"{number}: '{cell[:30]}'" for number, cell in enumerate(first[:8], start=1))

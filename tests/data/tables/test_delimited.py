@@ -93,6 +93,11 @@ class TestWhatSeparatesColumns:
         with pytest.raises(DataError, match=r"'text;label', which looks like several; set data.delimiter to ';'$"):
             FilesConfig(path="x.csv").load([tmp_path], 0)
 
+    def test_is_named_where_texts_have_the_usual_one_in_them(self, tmp_path):
+        (tmp_path / "x.csv").write_text("text;label\ngood, really;pos\nbad;neg\n")
+        with pytest.raises(DataError, match=r"line 2 has 2 fields where the header has 1; set data.delimiter to ';'$"):
+            FilesConfig(path="x.csv").load([tmp_path], 0)
+
     def test_and_a_misspelt_column_behind_it_is_noticed_too(self, tmp_path):
         (tmp_path / "x.csv").write_text("text;label\ngood;pos\nbad;neg\n")
         with pytest.raises(DataError, match=r"to ';'; there is no column 'lable'; did you mean 'label'\?$"):

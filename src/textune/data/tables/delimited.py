@@ -37,13 +37,13 @@ def read_delimited(place: str, wanted: Collection[str] | None, reading: Reading,
             is_data = bool(row)  # or else a blank line
             if header is None and "".join(row).strip():
                 header = Header(name, row, reading)
-                _fitted(row, header, f"{name}, line {line}", delimiter)
+                _fitted(row, header, f"{name}, line {line}", delimiter, reading)
                 indices = (index for index, column in enumerate(header.names) if wanted is None or column in wanted)
                 kept = [(index, sharing(), []) for index in indices]
                 is_data = not reading.header
             if is_data and header is not None:
                 fits = len(row) == len(header.names)
-                fields = row if fits else _fitted(row, header, f"{name}, line {line}", delimiter)
+                fields = row if fits else _fitted(row, header, f"{name}, line {line}", delimiter, reading)
                 for index, shared, values in kept:
                     values.append(shared(fields[index]))
                 numbers.append(line)
@@ -59,7 +59,7 @@ def read_delimited(place: str, wanted: Collection[str] | None, reading: Reading,
     return Table(name, header.names, columns, "line", numbers, replaced, header.repeated, header.divider, typed=False)
 
 
-def _fitted(row: list[str], header: Header, where: str, delimiter: str) -> list[str]:
+def _fitted(row: list[str], header: Header, where: str, delimiter: str, reading: Reading) -> list[str]:
     """Returns as many fields as there are columns; blank ones at the end, and those without a name, may lack.
 
     Raises:
@@ -70,10 +70,9 @@ def _fitted(row: list[str], header: Header, where: str, delimiter: str) -> list[
         return [*row, *[""] * (num_columns - len(row))]
     if len(row) >= num_columns and not "".join(row[num_columns:]).strip():
         return row[:num_columns]
-    raise DataError(
-        f"{where} has {len(row)} fields where {header.source} {num_columns}; "
-        f"put texts that hold a {_spoken(delimiter)} or a line end into double quotes"
-    )
+    quoted = f"put texts that hold a {_spoken(delimiter)} or a line end into double quotes"
+    advice = reading.way("delimiter", repr(header.divider)) if header.divider else quoted
+    raise DataError(f"{where} has {len(row)} fields where {header.source} {num_columns}; {advice}")
 
 
 def _hint(error: csv.Error, reading: Reading) -> str:
