@@ -228,6 +228,21 @@ def test_whatever_stops_it_after_the_decision(study, tmp_path, monkeypatch, step
     assert ends[-1] == 0, ends
 
 
+@pytest.mark.parametrize("split", [{"kind": "holdout"}, {"kind": "kfold", "folds": 2}], ids=["holdout", "kfold"])
+def test_a_model_of_which_a_part_was_saved_is_trained_again(study, tmp_path, monkeypatch, split):
+    """As versions left it that wrote a model file by file, where they were killed."""
+    study = {**study, "confirm": "off", "split": split}
+    undisturbed = commands.run(study, out=tmp_path / "undisturbed", quiet=True)
+    with monkeypatch.context() as patch:
+        run_to_the_decision(study, tmp_path / "run", patch)
+    model = undisturbed.folder.model_of(undisturbed.record.chosen, undisturbed.record)
+    left = tmp_path / "run" / model.relative_to(undisturbed.folder.path)
+    shutil.rmtree(left, ignore_errors=True)
+    left.mkdir(parents=True)
+    (left / "model.safetensors").write_bytes(b"half of it")
+    assert_it_ends_as_undisturbed(study, tmp_path / "run", undisturbed)
+
+
 @pytest.mark.parametrize("numbers", [(70,), pytest.param(range(10**6), marks=pytest.mark.slow)])
 def test_a_kill_at_any_step_after_the_decision(tmp_path, numbers):
     study = {**STUDY, "search": {**STUDY["search"], "trials": 2}}
