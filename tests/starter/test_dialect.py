@@ -42,6 +42,10 @@ class TestTheHeader:
         assert noticed(tmp_path, "\n".join(lines)) == {"header": False}
         assert noticed(tmp_path, "\n".join(lines), label="pos") == {}
 
+    def test_is_one_where_only_some_of_its_cells_are_numbers_above_numbers(self, tmp_path):
+        lines = [f"{number},{number * 3},{text},{label}" for number, (text, label) in enumerate(ROWS)]
+        assert noticed(tmp_path, "\n".join(["id,2019,text,label", *lines])) == {}
+
     def test_is_none_where_the_number_of_the_label_is_one_of_its_cells(self, tmp_path):
         content = "".join(f"{number % 2},a text {number}\n" for number in range(1, 40))
         assert noticed(tmp_path, content, label="1") == {"header": False}

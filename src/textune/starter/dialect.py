@@ -177,9 +177,10 @@ def _header(rows: Sequence[Sequence[str]], settings: dict[str, object], label: s
 
 
 def _is_data(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a first row looks like those below it: a cell recurs as labels do, or is a number among numbers."""
+    """Whether a first row looks like those below it: a cell recurs as labels do, or all above numbers are numbers."""
     if first == [str(number) for number in range(len(first))]:  # as pandas names columns
         return False
+    above_numbers = []
     for place, cell in enumerate(first):
         column = [row[place].strip() for row in rows if place < len(row)]
         filled = [each for each in column if each]
@@ -187,6 +188,6 @@ def _is_data(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
             continue
         if column.count(cell) >= max(2, LIKE_A_LABEL * len(column)) and len(set(filled)) <= max(2, len(filled) / 2):
             return True
-        if _NUMBER.fullmatch(cell) and all(_NUMBER.fullmatch(each) for each in filled):
-            return True
-    return False
+        if all(_NUMBER.fullmatch(each) for each in filled):
+            above_numbers.append(cell)
+    return bool(above_numbers) and all(_NUMBER.fullmatch(cell) for cell in above_numbers)
