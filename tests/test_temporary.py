@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from textune.storage import folder_written_atomically, write_atomically, written_atomically
-from textune.temporary import is_temporary, remove_abandoned, remove_folder, temporary_file, temporary_folder
+from textune.temporary import (
+    is_temporary,
+    remove_abandoned,
+    remove_abandoned_beside,
+    remove_folder,
+    temporary_file,
+    temporary_folder,
+)
 from textune.training.engine.checkpoint import write_state
 
 KILLED = """
@@ -103,6 +110,16 @@ class TestWhatAKillLeaves:
             with temporary_file(tmp_path / "file"), temporary_folder(tmp_path / "folder"):
                 assert len(names(tmp_path)) == 2
             assert names(tmp_path) == []
+
+    def test_beside_a_file_is_removed_by_its_next_writer(self, tmp_path):
+        left = [tmp_path / ".out[1].csv.4711-139812.tmp", tmp_path / ".out[1].csv.4711-0a1b2c3d.tmp"]
+        others = [tmp_path / ".out1.csv.4711-139812.tmp", tmp_path / ".out[1].csv.mine.tmp"]
+        for path in (*left, *others):
+            path.write_text("half")
+        with written_atomically(tmp_path / "out[1].csv") as file:
+            remove_abandoned_beside(tmp_path / "out[1].csv")
+            assert Path(file.name).exists()
+        assert [path.exists() for path in (*left, *others)] == [False, False, True, True]
 
     def test_of_a_link_is_not_followed(self, tmp_path):
         (tmp_path / "precious").write_text("old")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import os
 import re
 import secrets
@@ -13,7 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["is_temporary", "remove_abandoned", "remove_folder", "scratch_folder", "temporary_file", "temporary_folder"]
+__all__ = [
+    "is_temporary",
+    "remove_abandoned",
+    "remove_abandoned_beside",
+    "remove_folder",
+    "scratch_folder",
+    "temporary_file",
+    "temporary_folder",
+]
 
 _BESIDE = re.compile(r"\..+\.\d+(-\w+)?\.tmp|\.tmp\w{6}", re.DOTALL)
 """Names of ours, of earlier versions too; the second is how the safetensors library names its own."""
@@ -88,6 +97,13 @@ def remove_abandoned(path: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
         finally:
             os.close(descriptor)
+
+
+def remove_abandoned_beside(path: Path) -> None:
+    """Removes what writers of a file left beside it that were killed."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        if is_temporary(left.name):
+            remove_abandoned(left)
 
 
 def remove_folder(path: Path) -> None:

@@ -224,6 +224,11 @@ class TestTheCommand:
         said = textune("predict", finished.folder.path, "-", "--output", tmp_path, stdin=b"a\n")
         assert f"{tmp_path} cannot be written: Is a directory" in said.err
 
+    def test_removes_what_a_killed_one_left_of_the_same_output(self, finished, textune, tmp_path):
+        (tmp_path / ".p.csv.4711-139812.tmp").write_text("text,label\nhalf")
+        textune("predict", finished.folder.path, "-", "--output", tmp_path / "p.csv", stdin=b"a\n")
+        assert [path.name for path in tmp_path.iterdir()] == ["p.csv"]
+
     def test_writes_where_a_link_leads_and_into_a_pipe(self, textune, finished, tmp_path):
         (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
         textune("predict", finished.folder.path, "-", "--output", tmp_path / "link.csv", stdin=b"a\n")

@@ -36,6 +36,7 @@ from textune.data import (
 from textune.errors import DataError, TextuneError, plain
 from textune.pipeline import SETTINGS, Pipeline
 from textune.storage import written_atomically
+from textune.temporary import remove_abandoned_beside
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -113,7 +114,9 @@ def _opened(output: Path) -> Iterator[TextIO]:
         with output.open("w", encoding="utf-8", newline="") as stream:
             yield stream
         return
-    with written_atomically(output.resolve()) as file:
+    output = output.resolve()
+    remove_abandoned_beside(output)
+    with written_atomically(output) as file:
         stream = io.TextIOWrapper(file, encoding="utf-8", newline="")
         try:
             yield stream
