@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -79,7 +80,7 @@ class EndReason(StrEnum):
     def sentence(self) -> str:
         return _SENTENCES[self]
 
-    @property
+    @cached_property
     def state(self) -> TrialState:
         if self in (EndReason.FINISHED, EndReason.EARLY_STOPPED):
             return TrialState.COMPLETE
@@ -284,15 +285,13 @@ class StudyRecord(Record):
     @property
     def best(self) -> TrialRecord | None:
         """The complete trial with the best objective; the earlier one wins a tie; NaN never wins."""
-        best: TrialRecord | None = None
-        best_value = float("nan")
-        for trial in self.trials:
-            result = trial.result
-            if result is None or result.state is not TrialState.COMPLETE or result.value is None:
-                continue
-            if self.objective.better(result.value, best_value):
-                best, best_value = trial, result.value
-        return best
+        values = {
+            place: value for place, trial in enumerate(self.trials) if (value := _complete_value(trial)) is not None
+        }
+        if not values:
+            return None
+        most = max if self.objective.direction == "maximize" else min
+        return self.trials[most(values, key=values.__getitem__)]
 
     def in_full(self, trial: TrialRecord) -> TrialRecord | None:
         """Returns the training in full of a trial that a search in short form left; None: there was none."""
@@ -307,3 +306,11 @@ class StudyRecord(Record):
         """The trial whose configuration is handed over: that of the confirmation, or else the best."""
         number = None if self.confirmation is None else self.confirmation["chosen"]
         return self.best if number is None else next(each for each in self.trials if each.spec.number == number)
+
+
+def _complete_value(trial: TrialRecord) -> float | None:
+    """Returns the objective of a complete trial; None where there is none, or it is NaN."""
+    result = trial.result
+    if result is None or result.value is None or result.end.state is not TrialState.COMPLETE:
+        return None
+    return None if math.isnan(result.value) else result.value

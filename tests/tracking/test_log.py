@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import signal
@@ -148,3 +149,30 @@ os.kill(os.getpid(), signal.SIGKILL)
     ended = subprocess.run([sys.executable, "-c", code], env=dict(os.environ), check=False)
     assert ended.returncode == -signal.SIGKILL
     assert len(read_study(tmp_path).trials) == 100
+
+
+def test_equal_parts_of_configs_are_kept_once_and_others_apart(tmp_path):
+    """What many trials share is in memory once; 1, 1.0 and true are not the same."""
+    parts = [{"a": {"b": [1]}, "c": 1}, {"a": {"b": [1]}, "c": 1.0}, {"a": {"b": [True]}, "c": True}]
+    configs = [{"data": {"kind": "files", "columns": ["x"]}, "training": part, "seed": 1} for part in parts]
+    write(tmp_path, [TrialSpec(number=number, config=config) for number, config in enumerate(configs)])
+    read = [trial.spec.config for trial in read_study(tmp_path).trials]
+    assert repr(read) == repr(configs)
+    assert read[0]["data"] is read[1]["data"] is read[2]["data"]
+    assert read[0]["training"]["a"] is read[1]["training"]["a"]
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_reading_leaves_the_garbage_collector_as_it_was(tmp_path, is_enabled):
+    write(tmp_path, [TrialSpec(number=0)])
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / EVENTS).write_bytes((tmp_path / EVENTS).read_bytes() * 2)
+    try:
+        gc.enable() if is_enabled else gc.disable()
+        read_study(tmp_path)
+        assert gc.isenabled() == is_enabled
+        with pytest.raises(RunFolderError):
+            read_study(tmp_path / "damaged")
+        assert gc.isenabled() == is_enabled
+    finally:
+        gc.enable()

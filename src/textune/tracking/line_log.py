@@ -22,7 +22,7 @@ SYNC_SECONDS = 1.0
 """What a power cut may cost at most."""
 
 CHECKSUM = b',"crc":"'
-CHECKSUM_LENGTH = len(CHECKSUM) + 8 + len('"}')
+CHECKSUM_LENGTH = len(CHECKSUM) + 8 + len('"}\n')
 _LINK = re.compile(rb',"line":(\d{1,18}),"previous":"([0-9a-f]{8})"\}\Z')
 BEGINNING = "00000000"
 """What the first line has as the checksum of the line before it."""
@@ -130,8 +130,8 @@ class WholeLines:
         try:
             with self._path.open("rb") as file:
                 for line in file:
-                    body = _whole(line)
-                    if body is None:
+                    body, checksum = line[:-CHECKSUM_LENGTH] + b"}", line[-CHECKSUM_LENGTH:]
+                    if checksum != b'%b%08x"}\n' % (CHECKSUM, zlib.crc32(body)):
                         self.torn_bytes += len(line)
                     elif self.torn_bytes:
                         raise self._error(
@@ -140,17 +140,17 @@ class WholeLines:
                             "the disk is at fault",
                         )
                     else:
-                        yield self.num_lines + 1, self._next(body)
+                        yield self.num_lines + 1, self._next(body, checksum[len(CHECKSUM) : -len('"}\n')].decode())
         except OSError as error:
             raise RunFolderError(f"{self._path} cannot be read: {error.strerror}") from error
 
-    def _next(self, body: bytes) -> bytes:
+    def _next(self, body: bytes, checksum: str) -> bytes:
         """Returns the text of the next line, which follows the one before it."""
-        number, link = self.num_lines + 1, _LINK.search(body)
+        number, link = self.num_lines + 1, _LINK.match(body, max(body.rfind(b',"line":'), 0))
         self._is_chained |= link is not None
         if self._is_chained and (link is None or (int(link[1]), link[2].decode()) != (number, self.checksum)):
             raise self._error(number, _gap(None if link is None else int(link[1]), number))
-        self.num_lines, self.checksum = number, f"{zlib.crc32(body):08x}"
+        self.num_lines, self.checksum = number, checksum
         return body if link is None else body[: link.start()] + b"}"
 
     def _error(self, number: int, reason: str) -> RunFolderError:
@@ -183,9 +183,3 @@ def _gap(line: int | None, number: int) -> str:
     if line == number:
         return "the line does not follow the one before it, which is of another log or was replaced"
     return f"the line is number {line} of the log, not {number}: lines were lost, doubled or swapped"
-
-
-def _whole(line: bytes) -> bytes | None:
-    """Returns a line without its checksum, None where that is missing or wrong, or the line has no end."""
-    body = line[: -CHECKSUM_LENGTH - 1] + b"}"
-    return body if line.endswith(b'%b%08x"}\n' % (CHECKSUM, zlib.crc32(body))) else None

@@ -135,7 +135,7 @@ def read_past(folder: Path) -> Past | None:
     lines, reader = WholeLines(path), _Reader(folder)
     with _collector_paused():
         _read_all(path, lines, reader)
-    return reader.past(lines.torn_bytes)
+        return reader.past(lines.torn_bytes)
 
 
 @contextlib.contextmanager
@@ -147,6 +147,9 @@ def _collector_paused() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if not gc.get_freeze_count():  # what was read becomes old without a pass over it
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
@@ -252,11 +255,13 @@ class _Reader:
         if isinstance(event, TrialSpec):
             self._shared.share(event.config)
             places = {"folder": self._here(event.folder), "checkpoint": self._here(event.checkpoint)}
-            event = event.model_copy(update=places)
+            if (event.folder, event.checkpoint) != tuple(places.values()):
+                event = event.model_copy(update=places)
         elif isinstance(event, TrialResult):
             if event.final != (line.event == "trial-ended"):
                 raise _OutOfOrderError(f"'{line.event}' is of a trial that {'had ended' if event.final else 'goes on'}")
-            event = event.model_copy(update={"folder": self._here(event.folder)})
+            if (place := self._here(event.folder)) != event.folder:
+                event = event.model_copy(update={"folder": place})
         spell = self._enter(line.phase)
         _raise(history.phase(line.phase).why_not(event))
         history.add(event, line.phase)
@@ -293,10 +298,13 @@ class _Shared:
     def share(self, config: dict[str, Any]) -> None:
         """Replaces parts of a config by equal ones of earlier configs."""
         for name, part in config.items():
+            if not isinstance(part, dict):
+                continue
             key = _identity(part)
-            if key not in self._parts and isinstance(part, dict):
+            if key not in self._parts:
                 for inner, each in part.items():
-                    part[inner] = self._parts.setdefault(_identity(each), each)
+                    if isinstance(each, dict):
+                        part[inner] = self._parts.setdefault(_identity(each), each)
             config[name] = self._parts.setdefault(key, part)
 
 
