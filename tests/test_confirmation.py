@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from textune import commands
+from textune.config.study import ConfirmConfig
 from textune.pipeline import Pipeline
 from textune.records import EndReason, TrialSpec
 from textune.tracking.confirmation import ConfirmationTable
@@ -90,8 +92,26 @@ def test_too_little_time_is_told(study, tmp_path):
     confirm = {**CONFIRM, "max_share": 1e-6}
     record = commands.run(study(confirm=confirm), out=tmp_path / "run", quiet=True).record
     assert (record.confirmation["verdict"], record.confirmation["chosen"], record.repeats) == ("none", None, ())
-    assert "confirm.max_share" in record.confirmation["reason"]
+    found = re.search(r"; set confirm\.max_share to ([\d.e-]+), or search longer$", record.confirmation["reason"])
+    assert found
     assert record.chosen is record.best
+    enough = {**CONFIRM, "max_share": 3 * float(found[1])}  # another run is not as fast
+    again = commands.run(study(confirm=enough), out=tmp_path / "again", quiet=True).record
+    assert again.confirmation["verdict"] != "none"
+
+
+@pytest.mark.parametrize(
+    ("given", "searched", "allowed"),
+    [({}, 4.0, 60.0), ({}, 1_000.0, 500.0), ({"max_share": 0.5}, 4.0, 2.0), ({"max_share": 3.0}, 1_000.0, 3_000.0)],
+)
+def test_a_confirmation_may_take_a_share_of_the_search_or_a_minute_where_none_is_given(given, searched, allowed):
+    assert ConfirmConfig.model_validate(given).seconds(searched) == allowed
+
+
+def test_a_study_of_seconds_is_confirmed_without_a_setting(study, tmp_path):
+    record = commands.run(study(confirm={"top": 2, "max_repeats": 3}), out=tmp_path / "run", quiet=True).record
+    assert record.confirmation["verdict"] in ("winner", "tie", "undecided")
+    assert "enough" not in record.confirmation  # it had time for all
 
 
 def test_without_test_rows_the_choice_is_scored_on_rows_of_its_own(study, tmp_path):

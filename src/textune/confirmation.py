@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from textune.config.load import LoadedStudy
 from textune.config.study import ConfirmConfig
+from textune.confirmation_time import TimeAllowed
 from textune.data import Parts, Prepared, content_key, redraw
 from textune.records import Fidelity, Repeat, StudyRecord, TrialRecord, TrialResult, TrialState
 from textune.stats.compare import crossed, ranges, resplit
@@ -26,7 +27,6 @@ from textune.stats.race import Look, Race, Verdict, looks
 from textune.storage import dump_json
 from textune.study import Candidate, Phase, Repeats, Rounds, Rules, Standing, run_plan
 from textune.tracking.rounds import RoundsView
-from textune.tracking.wording import duration
 from textune.training.metrics import row_scores
 
 __all__ = ["confirm", "is_settled"]
@@ -74,29 +74,29 @@ def confirm(
     design = _Design.of(record, config, prepared, loaded.config.seed)
     parts = Parts(prepared.rows, prepared.splits, loaded.config.seed)
     candidates = _candidates(record, config, parts, only)
-    budget = config.max_share * sum(_seconds(trial, parts) for trial in record.trials)
-    if any(stage.config.deterministic for stage in loaded.stages):
-        budget = math.inf  # time, which is never the same, must decide nothing
     scores_later = not len(prepared.splits.test) and design.rows == "resplit"
     reserve = planned[0] * candidates[0].seconds if candidates and scores_later else 0.0
-    running = _affordable(candidates, planned[0], budget - reserve)
+    time = _time_allowed(loaded, config, sum(_seconds(trial, parts) for trial in record.trials), reserve)
+    running = time.affordable(candidates, planned[0])
     if len(running) < 2:
-        return _told(record, phase, _nothing(key, candidates, planned[0], budget))
+        return _told(record, phase, {"key": key, **_nothing(candidates, planned[0], time)})
     left_out = len(candidates) - len(running)
     view.say(_opening(running, left_out, design))
     if any(trial.spec.fidelity != Fidelity() for trial in record.trials):
         record, running = _in_full(record, replace(phase, name=f"full/{key}"), running, design)
         phase = replace(phase, opens=False)
-    rules = Rules(_race(record, config, design, running), planned, design.scores, _predictions, budget - reserve)
+    rules = Rules(_race(record, config, design, running), planned, design.scores, _predictions, time.repeats)
     phase = replace(phase, name=f"confirmation/{key}")
     rounds = Rounds(phase, running, Repeat(number=0, rows=design.rows), rules, view.tell, len(record.repeats))
     if record.state == "done":
         record = _with(record, run_plan(phase, rounds))
     if rounds.verdict is None or record.state != "done":
         return record
+    verdict = _verdict(rounds, record)
     told = {
         "key": key,
-        **_verdict(rounds, record),
+        **verdict,
+        **time.enough(candidates, running, planned, verdict),
         "rows": design.rows,
         "method": design.method,
         "alpha": config.alpha,
@@ -108,6 +108,18 @@ def confirm(
         phase = replace(phase, name=f"estimate/{key}", opens=False)
         record, told["estimate"] = _estimated(record, phase, chosen, design, planned[0])
     return _told(record, phase, told) if record.state == "done" else record
+
+
+def _time_allowed(loaded: LoadedStudy, config: ConfirmConfig, searched: float, reserve: float) -> TimeAllowed:
+    if any(stage.config.deterministic for stage in loaded.stages):
+        return TimeAllowed(math.inf, reserve, searched)  # time, which is never the same, must decide nothing
+    return TimeAllowed(config.seconds(searched), reserve, searched)
+
+
+def _nothing(candidates: list[Candidate], num_repeats: int, time: TimeAllowed) -> dict[str, Any]:
+    few = "there are no two configurations to compare"
+    reason = few if len(candidates) < 2 else time.too_short(candidates, num_repeats)
+    return {"verdict": "none", "chosen": None, "reason": reason, "runs": 0, "candidates": []}
 
 
 def _with(record: StudyRecord, ran: StudyRecord) -> StudyRecord:
@@ -271,26 +283,6 @@ def _seconds(trial: TrialRecord, parts: Parts) -> float:
     if result is None:
         return 0.0
     return (result.seconds or (result.seconds_per_epoch or 0.0) * result.epochs) / parts.of(trial.spec)
-
-
-def _affordable(candidates: list[Candidate], num_repeats: int, budget: float) -> list[Candidate]:
-    """Returns as many candidates, the first ones, as can be trained so often in the time."""
-    count = len(candidates)
-    while count and num_repeats * sum(each.seconds for each in candidates[:count]) > budget:
-        count -= 1
-    return candidates[:count]
-
-
-def _nothing(key: str, candidates: list[Candidate], num_repeats: int, budget: float) -> dict[str, Any]:
-    if len(candidates) < 2:
-        reason = "there are no two configurations to compare"
-    else:
-        needed = num_repeats * sum(each.seconds for each in candidates[:2])
-        reason = (
-            f"{num_repeats} trainings each of two configurations take about {duration(needed)}, and confirm.max_share "
-            f"allows {duration(budget)}; allow more, or search longer"
-        )
-    return {"key": key, "verdict": "none", "chosen": None, "reason": reason, "runs": 0, "candidates": []}
 
 
 def _opening(candidates: Sequence[Candidate], dropped: int, design: _Design) -> str:

@@ -89,6 +89,11 @@ class TestVerdicts:
         assert f"trial {chosen} has the best mean and is handed over" in text
         assert "confirm.max_share" in text
 
+    def test_too_little_time_comes_with_the_share_that_is_enough(self, study):
+        text = said(study("undecided", left_out=2, enough={"candidates": 0.8, "repeats": 3.5}))
+        assert "or time for them (confirm.max_share: 3.5 is enough for all repeats), may decide it." in text
+        assert "not trained again: the time allowed (confirm.max_share: 0.8 is enough for all candidates) was" in text
+
     def test_undecided_hands_over_a_cheaper_one_that_is_no_worse(self, study):
         record = study("undecided")
         chosen, other = trials_of(record)

@@ -270,6 +270,10 @@ class ShortConfig(Config):
         return Fidelity(**self.model_dump())
 
 
+LEAST_CONFIRM_SECONDS = 60.0
+"""What a confirmation may take if the study does not say: half of a search of seconds would be too little to decide."""
+
+
 class ConfirmConfig(Config):
     """How the best configurations of a search are trained again, to tell merit from luck."""
 
@@ -286,8 +290,13 @@ class ConfirmConfig(Config):
         0.5,
         gt=0,
         description="of the time that the trials of the search took, or would have taken in full, how much the"
-        " confirmation may take; without limit with search.deterministic",
+        " confirmation may take; left out: 0.5, or a minute if that is more; without limit with search.deterministic",
     )
+
+    def seconds(self, searched: float) -> float:
+        """Returns how long the trainings of a confirmation may take together after a search of so many seconds."""
+        allowed = self.max_share * searched
+        return allowed if "max_share" in self.model_fields_set else max(allowed, LEAST_CONFIRM_SECONDS)
 
 
 def _off_is_none(value: Any) -> Any:

@@ -163,9 +163,15 @@ def _undecided(
         )
     text = (
         f"Undecided: none of {_trials(remaining)} is proved to be the best, {where}; {taken}. More repeats "
-        "(confirm.max_repeats), or time for them (confirm.max_share), may decide it."
+        f"(confirm.max_repeats), or time for them (confirm.max_share{_enough(confirmation, 'repeats')}), may decide it."
     )
     return Statement("finding", text)
+
+
+def _enough(confirmation: Mapping[str, Any], what: str) -> str:
+    """Returns which `confirm.max_share` has time for all repeats, or all candidates, where it is known."""
+    share = (confirmation.get("enough") or {}).get(what)
+    return "" if share is None else f": {share:g} is enough for all {what}"
 
 
 def _trials(numbers: Iterable[int]) -> str:
@@ -230,7 +236,8 @@ def _missing(confirmation: Mapping[str, Any]) -> list[Statement]:
     statements = []
     if left := confirmation["left_out"]:
         who = "One more candidate was" if left == 1 else f"{count(left)} more candidates were"
-        text = f"{who} not trained again: the time allowed (confirm.max_share) was too short."
+        enough = _enough(confirmation, "candidates")
+        text = f"{who} not trained again: the time allowed (confirm.max_share{enough}) was too short."
         statements.append(Statement("note", text))
     statements += [
         Statement("note", f"Trial {each['trial']} is out, as one of its repeats failed ({each['failed']}).")
