@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.numpy import load_file, save_file
 
 from textune import commands
 from textune.config.load import load_study
@@ -167,6 +168,29 @@ class TestTheFolder:
             Pipeline.load(folder)
         with pytest.raises(TextuneError, match="holds no model"):
             Pipeline.load(tmp_path)
+
+    @pytest.mark.parametrize("name", ["tokenizer.json", "model.safetensors"])
+    def test_with_a_file_of_another_model_is_refused(self, folder, name):
+        """Both are whole and of the same shape, so that nothing else would tell them apart."""
+        path = folder / name
+        if name == "tokenizer.json":
+            told = json.loads(path.read_text(encoding="utf-8"))
+            vocabulary = told["model"]["vocab"]
+            one, other = sorted(vocabulary)[-2:]
+            vocabulary[one], vocabulary[other] = vocabulary[other], vocabulary[one]
+            path.write_text(json.dumps(told), encoding="utf-8")
+        else:
+            save_file({key: value + 1 for key, value in load_file(path).items()}, path)
+        with pytest.raises(TextuneError, match=rf"of different models: {name} is not the file that textune.json"):
+            Pipeline.load(folder)
+
+    @pytest.mark.parametrize("content", ["", "[]", "{}", '{"model": {}}', "null", "\ud7ff" * 9])
+    def test_whose_tokenizer_means_nothing_is_a_sentence(self, folder, content):
+        settings = json.loads((folder / "textune.json").read_text(encoding="utf-8"))
+        (folder / "textune.json").write_text(json.dumps({**settings, "files": {}}), encoding="utf-8")
+        (folder / "tokenizer.json").write_text(content, encoding="utf-8")
+        with pytest.raises(TextuneError, match="is damaged, or its files are of different models"):
+            Pipeline.load(folder)
 
 
 class TestTheTransformersLibrary:

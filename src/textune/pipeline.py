@@ -55,6 +55,8 @@ __all__ = ["SETTINGS", "Pipeline", "PipelineConfig"]
 SETTINGS = "textune.json"
 """The file that a folder is known by."""
 
+TOKENIZER, WEIGHTS = "tokenizer.json", "model.safetensors"
+
 
 class PipelineConfig(Config):
     """What `textune.json` of a pipeline holds."""
@@ -70,6 +72,7 @@ class PipelineConfig(Config):
     separator: str = Field(SEPARATOR, description="what stood between the cells of joined columns")
     reading: Reading = Field(Reading(), description="how its files were read")
     plugins: dict[str, str] = Field(default={}, description="plug-in file in this folder → SHA-256 of its source")
+    files: dict[str, str] = Field(default={}, description="tokenizer and weights → SHA-256 of the file")
     model: ModelConfig = Field(default={}, validate_default=True, description="what was trained")
     study: dict[str, Any] = Field(default={}, description="where it comes from: study, trial, params, metrics")
 
@@ -99,15 +102,15 @@ class Pipeline:
         folder.mkdir(parents=True, exist_ok=True)
         sources = {path.name: path.read_bytes() for path in _plugin_files(self.config.model)}
         plugins = {name: _digest(source) for name, source in sources.items()}
-        config = self.config.model_copy(update={"plugins": plugins})
-        layout = _library_layout(config.model, self.model)
+        layout = _library_layout(self.config.model, self.model)
         tensors = self.model.state_dict() if layout is None else layout.tensors()
-        files: dict[str, str | bytes] = {
-            **sources,
-            "model.safetensors": save({name: each.contiguous() for name, each in tensors.items()}, {"format": "pt"}),
-            "tokenizer.json": self.tokenizer.to_str(pretty=False),
-            "README.md": _card(config, layout),
+        parts = {
+            WEIGHTS: save({name: each.contiguous() for name, each in tensors.items()}, {"format": "pt"}),
+            TOKENIZER: self.tokenizer.to_str(pretty=False).encode(),
         }
+        digests = {name: _digest(content) for name, content in parts.items()}
+        config = self.config.model_copy(update={"plugins": plugins, "files": digests})
+        files: dict[str, str | bytes] = {**sources, **parts, "README.md": _card(config, layout)}
         if layout is not None:
             files |= layout.code
             files["config.json"] = _json(layout.config(config.classes))
@@ -136,9 +139,12 @@ class Pipeline:
 
         config = _read_config(folder, allow_plugins=allow_plugins)
         try:
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            for name in (TOKENIZER, WEIGHTS):
+                if config.files.get(name) not in (None, _file_digest(folder / name)):
+                    raise ValueError(f"{name} is not the file that {SETTINGS} was saved with")  # noqa: TRY301
+            tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
             tokens = [tokenizer.id_to_token(index) or "" for index in range(tokenizer.get_vocab_size())]
-            weights = folder / "model.safetensors"
+            weights = folder / WEIGHTS
             if has_more_weights(config.model, tokens, len(config.classes), sizes := _sizes(weights)):
                 raise ValueError(f"{SETTINGS} describes a larger model than one of {sum(sizes):,} weights")  # noqa: TRY301
             model = build_classifier(config.model, tokens, None, len(config.classes), seed=0)
@@ -250,6 +256,11 @@ def _load_plugins(folder: Path, plugins: Any, *, allow: bool) -> None:
 
 def _digest(source: bytes) -> str:
     return hashlib.sha256(source).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _json(value: Any) -> str:
