@@ -28,6 +28,7 @@ __all__ = [
 
 _OPEN = ConfigDict(extra="allow")
 Scores = dict[str, float]
+Numbers = dict[str, int | float]
 
 
 def _as_given(value: Any, check: Callable[[Any], Any]) -> Any:
@@ -81,7 +82,7 @@ class Statistics(TypedDict, total=False):
     vocabulary_size: int
     groups: int
     rows_in_no_split: int
-    splits: dict[str, Scores]
+    splits: dict[str, Numbers]
     labels: dict[str, dict[str, int]]
     texts_in_two_splits: dict[str, int]
     skipped: dict[str, int]
@@ -241,7 +242,7 @@ class ShortForm(TypedDict):
     """What one short form is worth; `short` are its settings, none those of training in full."""
 
     form: str
-    short: dict[str, float]
+    short: Numbers
     cost: float
     kendall: Correlation
     spearman: Correlation
@@ -266,7 +267,7 @@ class FidelityFindings(TypedDict):
     name: str
     objective: dict[str, str]
     margin: float
-    recommended: dict[str, float] | None
+    recommended: Numbers | None
     ceiling: ShortForm
     forms: list[ShortForm]
     configurations: list[TrainedConfiguration]

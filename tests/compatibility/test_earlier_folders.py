@@ -102,3 +102,13 @@ def test_an_earlier_fidelity_is_not_trained_again(at):
     assert measured.exit_code == 0
     assert measured.found == EXPECTED["show"]["fidelity"]
     assert len(read_events(at / "fidelity" / "events.jsonl")[0]) == before
+
+
+def test_numbers_of_earlier_folders_keep_their_type(at, textune):
+    """Counts stay whole numbers where they are shown and written again."""
+    first = json.loads((at / "finished" / "events.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert json.dumps(read_study(at / "finished").header["data"]["splits"]) == json.dumps(
+        first["content"]["header"]["data"]["splits"]
+    )
+    shown = textune("show", at / "fidelity", "--json").out
+    assert json.dumps(json.loads(shown)) == json.dumps(EXPECTED["show"]["fidelity"])
