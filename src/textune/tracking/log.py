@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import marshal
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -293,7 +292,7 @@ class _Shared:
     """Keeps equal parts of configs once: most trials of a study differ in a few settings."""
 
     def __init__(self) -> None:
-        self._parts: dict[bytes, Any] = {}
+        self._parts: dict[str, Any] = {}
 
     def share(self, config: dict[str, Any]) -> None:
         """Replaces parts of a config by equal ones of earlier configs."""
@@ -308,9 +307,9 @@ class _Shared:
             config[name] = self._parts.setdefault(key, part)
 
 
-def _identity(part: Any) -> bytes:
+def _identity(part: Any) -> str:
     """Returns what only equal JSON values have; unlike `==` it tells 1, 1.0 and true apart."""
-    return marshal.dumps(part, 2)
+    return dump_json(part)
 
 
 class _Spell:
