@@ -89,7 +89,7 @@ class TestOddData:
         told = [line for line in lines if line.startswith("warning: ")]
         assert re.search(r"12 of 12 valid rows in train, 24 of 24 test rows in train, \d+ of 24 test .*", told[0])
         assert told[0].endswith("; set data.group: review to keep equal texts in one part")
-        assert told[1].startswith("warning: 'NULL' (14 rows) counts as a class")
+        assert told[1].startswith("warning: 'NULL' (14 rows) is a class of its own")
         assert re.fullmatch(r"warning: \d+ texts have different labels in \d+ rows: 'text 0 again' is .*", told[2])
         assert lines.index(told[-1]) < next(number for number, line in enumerate(lines) if "maximize" in line)
         page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

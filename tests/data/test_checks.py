@@ -138,7 +138,9 @@ class TestClasses:
     @pytest.mark.parametrize("name", ["None", "NULL", "null", "N/A", "-", "#N/A", "NA"])
     def test_that_may_mean_a_missing_label_are_reported(self, name):
         rows = labelled([name, "a", "b"] * 8, "t" * 24)
-        assert found(rows)[0] == f"{name!r} (8 rows) counts as a class; empty these cells if it means a missing label"
+        assert (
+            found(rows)[0] == f"{name!r} (8 rows) is a class of its own; empty these cells if they mean a missing label"
+        )
 
     def test_with_one_train_row_or_no_valid_row_are_reported(self):
         rows = labelled([*"abababab", "once", "c", "c", *"ab"], "tttttttttttvv")

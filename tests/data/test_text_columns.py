@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from textune import commands
 from textune.data import FilesConfig, HubConfig
+from textune.data.reading import CommandReading, Reading
 from textune.data.text_columns import joined
 from textune.errors import DataError
 from textune.serve.predict import read_input
@@ -75,3 +76,12 @@ def test_a_model_reads_its_columns_again(textune, tiny_study, tmp_path):
     assert renamed.code == 0
     (tmp_path / "lack.csv").write_text("title,x\na,b\n")
     assert "no column 'body'" in textune("predict", tmp_path / "run", tmp_path / "lack.csv").err
+
+
+def test_a_file_read_as_one_column_is_not_taken_for_several(tmp_path):
+    """With the study's delimiter each line of another file is one cell."""
+    (tmp_path / "x.csv").write_text("a film\tgood\nanother\tbad\n")
+    reading = CommandReading.of(Reading(header=False, delimiter=";"), {})
+    with pytest.raises(DataError, match="no column 'column2'"):
+        read_input(str(tmp_path / "x.csv"), io.BytesIO(), (("column1", "column2"), "text"), reading)
+    assert read_input("-", io.BytesIO(b"a film\n"), (("column1", "column2"), "text"), reading).texts == ["a film"]

@@ -215,7 +215,7 @@ class TestTheCommand:
         said = textune("fidelity", path, *out, "--set", "training.early_stopping.patience=1")
         assert said.code == 0, said.err
         assert "240 generated reviews: 240 rows; " in said.err
-        assert "tiny: 15 trainings; time left is told" in said.err
+        assert "tiny: 15 trainings; time left appears" in said.err
         assert "[2/15] configuration 0 in full again: 0." in said.err
         assert "3 configurations are too few" in said.out.replace("\n", " ")
         assert "early stopping (patience 1)" in said.out.lower()

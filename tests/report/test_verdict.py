@@ -50,7 +50,15 @@ def test_a_study_that_does_not_beat_a_baseline_says_so_first(make_study):
 def test_equal_to_a_baseline_is_not_better(make_study):
     study = make_study(test=None)
     study = with_scores(study, "majority", valid_accuracy=study.best.result.value)
-    assert "does not beat the majority class" in said(study, "warning")
+    assert "only equals the majority class" in said(study, "warning")
+
+
+def test_what_is_odd_about_the_data_is_said_with_the_scores(make_study):
+    study = make_study()
+    warnings = ["texts occur in two parts", "classes are alike", "it is dull", "it is long"]
+    study = study.model_copy(update={"header": {**study.header, "data": {"warnings": warnings}}})
+    assert [s.text for s in verdict(study)][:3] == [f"Data: {warning}." for warning in warnings[:3]]
+    assert "There is 1 more warning about the data: see the report." in said(study, "note")
 
 
 def test_a_gain_inside_the_interval_is_called_uncertain(make_study):

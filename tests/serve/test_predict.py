@@ -213,6 +213,15 @@ class TestTheCommand:
         assert [each.code for each in said] == [0] * len(places)
         assert len({each.out for each in said}) == 1
 
+    def test_says_which_column_it_reads_if_there_is_but_one_of_another_name(self, textune, finished, tmp_path, caplog):
+        (tmp_path / "one.csv").write_text("label\ngood\n")
+        assert textune("predict", finished.folder.path, tmp_path / "one.csv").code == 0
+        assert "one.csv has one column, 'label', which is read as the texts" in caplog.text
+        caplog.clear()
+        (tmp_path / "one.csv").write_text("text\ngood\n")
+        assert textune("predict", finished.folder.path, tmp_path / "one.csv").code == 0
+        assert not caplog.text
+
     def test_says_how_many_texts_are_empty(self, textune, finished, caplog):
         textune("predict", finished.folder.path, "-", stdin=b"a\n\n  \n")
         assert "2 of 3 texts are empty" in caplog.text
@@ -265,6 +274,10 @@ class TestTheCommand:
         )
         assert said.out.splitlines()[1].startswith("7,a bad café,")
         assert "give one character" in textune("predict", tmp_path / "run", "other.csv", "--delimiter", "ab").err
+        said = textune("predict", tmp_path / "run", "-", stdin="ein café\n".encode())
+        assert said.out.splitlines()[1].startswith("ein café,"), "stdin is UTF-8, whatever the study's files were"
+        said = textune("predict", tmp_path / "run", "-", "--encoding", "cp1252", stdin="ein café\n".encode("cp1252"))
+        assert said.out.splitlines()[1].startswith("ein café,")
 
 
 class TestAModelWithAPlugin:

@@ -68,7 +68,7 @@ def test_the_opening_line_admits_what_is_not_known():
     start = begin(objective=Objective(metric="valid.loss", direction="minimize"))
     line = opening_line(start)
     assert line.startswith("s: minimize valid.loss; as many trials as it takes, ")
-    assert "once the first trial has ended" in line
+    assert "after the first trial" in line
     assert "no trial starts after 10 min 00 s" in opening_line(start.model_copy(update={"timeout_seconds": 600.0}))
 
 

@@ -29,7 +29,7 @@ def test_the_time_left_is_that_of_the_work_left():
     tracker.record(result(2, 40.0))
     tracker.record(result(3, 1.0, value=None, end=EndReason.DIVERGED, reason="diverged: at once"))
     assert said == [
-        "study: 4 trainings; time left is told once the first one has ended",
+        "study: 4 trainings; time left appears after the first one",
         "[2/4] configuration 7 in full again: 0.5000, 1 min 40 s, 30 s left",
         "[3/4] configuration 7 epochs 2: 0.5000, 40 s, 10 s left",
         "[4/4] configuration 7 share 25%: diverged: at once, 1.0 s",

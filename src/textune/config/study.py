@@ -300,11 +300,12 @@ class ConfirmConfig(Config):
 
 
 def _off_is_none(value: Any) -> Any:
-    return None if value == "off" else value
+    """Takes false, as other tools read `off` in YAML, for 'off'."""
+    return None if value == "off" or value is False else value
 
 
 def _may_be_off(schema: dict[str, Any]) -> None:
-    schema["anyOf"].append({"const": "off"})
+    schema["anyOf"] += [{"const": "off"}, {"const": False}]
 
 
 Confirm = Annotated[ConfirmConfig | None, BeforeValidator(_off_is_none)]

@@ -147,7 +147,8 @@ def _missing(rows: Rows) -> list[str]:
     names = [
         _counted(name, counts_K[index]) for index, name in enumerate(rows.classes) if name.strip().lower() in MISSING
     ]
-    return [f"{_some(names)} counts as a class; empty these cells if it means a missing label"] if names else []
+    counted = "is a class of its own" if len(names) == 1 else "are classes of their own"
+    return [f"{_some(names)} {counted}; empty these cells if they mean a missing label"] if names else []
 
 
 def _rare(rows: Rows, splits: Splits) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from textune.data.reading import Reading
 from textune.data.tables import Table
+from textune.errors import plain
 
 __all__ = ["SEPARATOR", "TextColumns", "column_names", "joined", "text_names"]
 
@@ -17,6 +19,8 @@ TextColumns = str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)
 
 SEPARATOR = " "
 """What stands between the joined cells of a row."""
+
+_log = logging.getLogger("textune")
 
 
 def column_names(text: TextColumns) -> tuple[str, ...]:
@@ -29,7 +33,7 @@ def text_names(table: Table, columns: Sequence[TextColumns], reading: Reading) -
     Args:
         table: that has them.
         columns: what they may be; the first that are there are taken. Of several possibilities none has to be there if
-            there is but one column.
+            the table has one column, and one is wanted.
         reading: how the table was read; says what a user may change.
 
     Raises:
@@ -39,7 +43,8 @@ def text_names(table: Table, columns: Sequence[TextColumns], reading: Reading) -
     for names in possible:
         if all(table.has(name) for name in names):
             return names
-    if len(table.names) == 1 and len(columns) > 1 and not table.divider:
+    if len(table.names) == len(possible[0]) == 1 and len(columns) > 1 and not table.divider:
+        _log.warning("%s has one column, '%s', which is read as the texts", table.name, plain(table.names[0]))
         return table.names
     raise table.refusal(next(name for name in possible[0] if not table.has(name)), "text", reading)
 

@@ -33,6 +33,8 @@ BASELINES = {
     "majority": "majority class",
 }
 
+MOST_DATA_WARNINGS = 3
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -106,7 +108,14 @@ def baseline(record: StudyRecord, role: str) -> Mapping[str, float]:
 
 def verdict(record: StudyRecord) -> tuple[Statement, ...]:
     """Returns what must be said first, warnings before the rest."""
-    statements = [*_state(record), *_short(record), *_base(record), *claims(record), *_against_baselines(record)]
+    statements = [
+        *_state(record),
+        *_data(record),
+        *_short(record),
+        *_base(record),
+        *claims(record),
+        *_against_baselines(record),
+    ]
     statements += [*_trials(record), *_test(record)]
     return tuple(sorted(statements, key=lambda statement: statement.level != "warning"))
 
@@ -123,6 +132,17 @@ def _state(record: StudyRecord) -> list[Statement]:
         reasons = Counter(trial.result.end for trial in record.trials if trial.result is not None)
         most = f" The most frequent end: {reasons.most_common(1)[0][0].sentence}." if reasons else ""
         statements.append(Statement("warning", f"No trial was completed, so there is no winner.{most}"))
+    return statements
+
+
+def _data(record: StudyRecord) -> list[Statement]:
+    """What makes the scores mean something else than they seem to, as it was said before the search."""
+    data: Mapping[str, Any] = record.header.get("data") or {}
+    warnings: list[str] = data.get("warnings") or []
+    statements = [Statement("warning", f"Data: {warning}.") for warning in warnings[:MOST_DATA_WARNINGS]]
+    if (more := len(warnings) - MOST_DATA_WARNINGS) > 0:
+        verb, warning = ("is", "warning") if more == 1 else ("are", "warnings")
+        statements.append(Statement("note", f"There {verb} {more} more {warning} about the data: see the report."))
     return statements
 
 
@@ -157,7 +177,8 @@ def _against_baselines(record: StudyRecord) -> list[Statement]:
         seconds = baseline(record, role).get("seconds")
         cost = f" (which took {duration(seconds)})" if seconds else ""
         scores = f"{number(ours)} against {number(theirs)} on the {split} rows"
-        statements.append(Statement("warning", f"The {which} trial does not beat {name}{cost}: {scores}."))
+        falls_short = "only equals" if ours == theirs else "does not beat"
+        statements.append(Statement("warning", f"The {which} trial {falls_short} {name}{cost}: {scores}."))
     if beaten:
         by = " By these it was chosen, so that is optimistic." if "valid" in splits and len(record.trials) > 1 else ""
         statements.append(Statement("good", f"The {which} trial beats {', and '.join(beaten)}.{by}"))

@@ -89,7 +89,10 @@ def predict_file(
     """
     pipeline = find_pipeline(model, allow_plugins=allow_plugins)
     columns: tuple[TextColumns, ...] = (tuple(text),) if text else (pipeline.config.text, "text")
-    reading = CommandReading.of(pipeline.config.reading, options or {})
+    given_options = dict(options or {})
+    if file == "-":  # what a person types or pipes is not in the encoding of the study's files
+        given_options["encoding"] = given_options.get("encoding") or "utf-8"
+    reading = CommandReading.of(pipeline.config.reading, given_options)
     given = read_input(file, sys.stdin.buffer, columns, reading, pipeline.config.separator)
     if num_empty := sum(not each.strip() for each in given.texts):
         _log.warning(

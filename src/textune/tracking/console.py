@@ -90,7 +90,7 @@ def opening_line(study: StudyStart) -> str:
     if study.timeout_seconds is not None:
         parts.append(f"no trial starts after {duration(study.timeout_seconds)}")
     if estimate.get("seconds") is None and study.timeout_seconds is None:
-        parts.append("time left is told once the first trial has ended")
+        parts.append("time left appears after the first trial")
     if (disk_bytes := estimate.get("disk_bytes")) is not None:
         parts.append(f"about {size(disk_bytes)} on disk")
     goal = f"{study.objective.direction} {plain(study.objective.metric)}"

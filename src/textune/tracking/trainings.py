@@ -27,7 +27,7 @@ class Trainings(Tracker):
 
     def start(self, study: StudyStart) -> None:
         trainings = f"{count(len(self._work))} trainings"
-        self._say(f"{plain(study.name)}: {trainings}; time left is told once the first one has ended")
+        self._say(f"{plain(study.name)}: {trainings}; time left appears after the first one")
 
     def record(self, event: Event) -> None:
         if isinstance(event, TrialSpec):
