@@ -250,3 +250,14 @@ def test_the_cache_is_shown_and_cleared(tmp_path, monkeypatch, study):
     assert commands.cache() != f"{tmp_path}/cache/prepared: 0 B"
     assert commands.cache(clear=True).endswith("freed")
     assert commands.cache() == f"{tmp_path}/cache/prepared: 0 B"
+
+
+def test_a_run_says_what_its_split_leaves_out(tiny_study, tmp_path, capsys):
+    rows = [f"2024-03-{1 + number % 9:02d},g{number % 9 // 2},a {word} film {number},{word}\n"
+            for number in range(90) for word in ("good", "bad")]  # fmt: skip
+    (tmp_path / "dated.csv").write_text("day,user,text,label\n" + "".join(rows))
+    data = {"path": str(tmp_path / "dated.csv"), "date": "day", "group": "user"}
+    study = {**tiny_study, "data": data, "split": "newest", "search": {"space": {}}}
+    commands.run(study, out=tmp_path / "run")
+    said = capsys.readouterr().err
+    assert "rows do not train: rows of the same group choose or test" in said

@@ -110,6 +110,8 @@ def _run(loaded: LoadedStudy, place: Path | RunFolder, past: Past | None, held: 
         with stop.at_once():
             prepared = prepare_data(loaded.config, loaded.folders, cache)
             console.say(data_line(prepared.rows, prepared.splits))
+            for note in prepared.splits.notes:
+                console.say(note)
             check_rows(loaded, prepared)
             facts = gather_facts(loaded, prepared, cache, console.say)
             header = session.study_header(loaded, facts, prepared, cache)
