@@ -174,9 +174,15 @@ class RunFolder:
         return next((path for path in paths if path.is_file()), None)
 
     def drop_leftovers(self, trial: int, last: int) -> None:
-        """Removes what a trial that ended in its attempt `last` needed to go on, and models of attempts before."""
-        for path in (self.path / self.attempts / f"{trial:04d}").glob(f"attempt-*/{CHECKPOINT}"):
-            path.unlink(missing_ok=True)
+        """Removes what a trial that ended in its attempt `last` needed to go on, and models of attempts before.
+
+        Also what its workers were writing when they were killed: the study may end before another start looks for it.
+        """
+        for folder in (self.path / self.attempts / f"{trial:04d}").glob("attempt-*"):
+            (folder / CHECKPOINT).unlink(missing_ok=True)
+            for path in folder.glob(".*"):
+                if is_temporary(path.name):
+                    remove_abandoned(path)
         for attempt in range(1, last):
             self.drop_model(trial, attempt)
 

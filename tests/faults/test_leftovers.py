@@ -72,3 +72,16 @@ def test_a_trial_that_ends_in_another_attempt_leaves_one_model(tmp_path):
         folder.model(0, attempt).mkdir(parents=True)
     folder.drop_leftovers(0, 2)
     assert [folder.model(0, attempt).exists() for attempt in (1, 2)] == [False, True]
+
+
+def test_what_a_killed_worker_was_writing_is_removed_when_its_trial_ends(tmp_path):
+    """Its study may come to its end before another start would look for it."""
+    folder = RunFolder.create(tmp_path / "run")
+    first, second = folder.attempt(0, 1), folder.attempt(0, 2)
+    (first / ".model.4711-0a1b2c3d.tmp").mkdir(parents=True)
+    (first / ".model.4711-0a1b2c3d.tmp" / "model.safetensors").write_bytes(b"half")
+    (first / ".tmpt0Evfe").write_bytes(b"half")
+    second.mkdir()
+    with written_atomically(second / "outcomes.npz") as file:
+        folder.drop_leftovers(0, 2)
+        assert files(folder.path) == {f"trials/0000/attempt-2/{file.name.rpartition('/')[2]}"}, "it is being written"
