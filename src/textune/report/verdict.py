@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from textune.records import EndReason, Fidelity, StudyRecord, TrialRecord, TrialState
 from textune.report.claims import Statement, claims, confirmed, mean_of
-from textune.tracking.wording import duration, number, short_form
+from textune.tracking.wording import duration, number, plain, short_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,7 +139,7 @@ def _data(record: StudyRecord) -> list[Statement]:
     """What makes the scores mean something else than they seem to, as it was said before the search."""
     data: Mapping[str, Any] = record.header.get("data") or {}
     warnings: list[str] = data.get("warnings") or []
-    statements = [Statement("warning", f"Data: {warning}.") for warning in warnings[:MOST_DATA_WARNINGS]]
+    statements = [Statement("warning", f"Data: {plain(warning)}.") for warning in warnings[:MOST_DATA_WARNINGS]]
     if (more := len(warnings) - MOST_DATA_WARNINGS) > 0:
         verb, warning = ("is", "warning") if more == 1 else ("are", "warnings")
         statements.append(Statement("note", f"There {verb} {more} more {warning} about the data: see the report."))
